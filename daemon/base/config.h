@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * asockd.conf and its drop-ins as one struct that never changes once it is loaded. Every key of the manual stands in the
+ * table of config.c with its bounds and its default.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "daemon/base/ini.h"
+#include "daemon/base/limits.h"
+#include "daemon/base/log.h"
+#include "daemon/base/rules.h"
+#include "protocol/address.h"
+
+struct config {
+	/* [Daemon] */
+	char *socket;	      /* owned; NULL: the default path */
+	char *control_socket; /* owned; NULL: control.sock beside the public socket */
+	enum log_level log_level;
+
+	/* [Resolve] */
+	char *resolv_conf, *hosts_file, *services_file; /* owned */
+	struct endpoint servers[LIMIT_NAME_SERVERS];
+	size_t n_servers;
+
+	/* [Connect] */
+	uint64_t timeout_us;
+	uint64_t attempt_delay_us;
+	uint64_t attempt_timeout_us; /* 0: until the call's deadline */
+	uint64_t resolution_delay_us;
+
+	/* [Limits] */
+	size_t connections, connections_per_uid, calls_in_flight_per_uid;
+	size_t addresses_per_call, attempts_per_call, attempts_in_flight, descriptors_in_flight;
+
+	/* [Policy], [Never], [Role NAME] */
+	struct rules rules;
+};
+
+/* Where a configuration comes from. */
+struct config_source {
+	const char *file;    /* NULL: none */
+	bool may_be_missing; /* the file was not named by anybody; its folders are read all the same */
+	const char *const *overrides; /* "SECTION.KEY=VALUE" */
+	size_t n_overrides;
+};
+
+/*
+ * Reads in this order: file, file.d/ *.conf, policy.d/ *.conf beside file, each folder in byte order of names, then the
+ * overrides. Folders need not exist. -EINVAL or -errno with *ret_error set; -ENOMEM.
+ */
+MUST_CHECK int config_load(struct config **ret, const struct config_source *source,
+			   struct ini_error *ret_error);
+struct config *config_free(struct config *config);
+DEFINE_CLEANUP(struct config, config_free)
+
+/* One file's text into a config that has the defaults: what config_load does with each file. For the fuzzer and tests. */
+MUST_CHECK int config_new(struct config **ret);
+MUST_CHECK int config_read_text(struct config *config, const char *text, size_t len,
+				const char *file, struct ini_error *ret_error);

@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: MIT */
+#include "daemon/base/kinds.h"
+
+#include <sys/socket.h>
+
+const char *transport_name(enum transport transport)
+{
+	switch (transport) {
+	case TRANSPORT_TCP:
+		return "tcp";
+	case TRANSPORT_UDP:
+		return "udp";
+	case TRANSPORT_SCTP:
+		return "sctp";
+	}
+	return "unknown";
+}
+
+const char *source_name(enum source source)
+{
+	switch (source) {
+	case SOURCE_LITERAL:
+		return "literal";
+	case SOURCE_HOSTS:
+		return "hosts";
+	case SOURCE_CACHE:
+		return "cache";
+	case SOURCE_STALE:
+		return "stale";
+	case SOURCE_DNS:
+		return "dns";
+	case SOURCE_SYNTHETIC:
+		return "synthetic";
+	}
+	return "unknown";
+}
+
+const char *outcome_name(enum outcome outcome)
+{
+	switch (outcome) {
+	case OUTCOME_RUNNING:
+		return "running";
+	case OUTCOME_CONNECTED:
+		return "connected";
+	case OUTCOME_FAILED:
+		return "failed";
+	case OUTCOME_TIMEOUT:
+		return "timeout";
+	case OUTCOME_CANCELLED:
+		return "cancelled";
+	case OUTCOME_DENIED:
+		return "denied";
+	}
+	return "unknown";
+}
+
+bool family_choice_allows(enum family_choice choice, int family)
+{
+	switch (choice) {
+	case FAMILY_INET:
+		return family == AF_INET;
+	case FAMILY_INET6:
+		return family == AF_INET6;
+	case FAMILY_ANY:
+	case FAMILY_PREFER_INET:
+	case FAMILY_PREFER_INET6:
+		return family == AF_INET || family == AF_INET6;
+	}
+	return false;
+}

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What every check suite shares: a main() that runs the listed tests, each in a process of its own and with the number
+ * of open descriptors compared before and after, and a loop that ends when a test's flag is set.
+ */
+#pragma once
+
+#include <check.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "protocol/cleanup.h"
+
+struct event_base;
+
+/* The status for main(). */
+int suite_run(const char *name, const TTest *const *tests, size_t n_tests);
+
+#define SUITE_MAIN(name, ...)                                      \
+	int main(void)                                             \
+	{                                                          \
+		const TTest *tests_[] = { __VA_ARGS__ };           \
+		return suite_run(name, tests_, ARRAY_LEN(tests_)); \
+	}
+
+/* Runs the loop until *done is true; fails the test after five seconds (times CK_TIMEOUT_MULTIPLIER). */
+void suite_loop(struct event_base *base, const bool *done);
+
+/* Runs the loop for this long whatever happens: only to show that nothing does. */
+void suite_loop_for(struct event_base *base, unsigned int milliseconds);
+
+/* Creates a file with this text in a fresh directory below TMPDIR and returns its path; removed at exit of the test. */
+const char *suite_write_file(const char *text);
