@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Who may reach what. Two verdicts, both must pass: on the name as asked, before anything is looked up, and on each
+ * address, immediately before it is dialled. Pure functions of the rules, the identity and the endpoint.
+ *
+ * This version knows the built-in default, [Never], Default= and roles that are open; name rules come later, and every
+ * key that is not known here is a configuration error.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "daemon/base/rules.h"
+#include "protocol/address.h"
+
+/* Who asks. Both user ids must be allowed: the one that connected and the one that wrote the message. */
+struct identity {
+	uid_t peer_uid; /* SO_PEERCRED */
+	gid_t peer_gid;
+	pid_t peer_pid;	   /* 0: not visible from here */
+	uid_t message_uid; /* SCM_CREDENTIALS of the call's bytes */
+	bool same_netns;   /* SO_NETNS_COOKIE equals the daemon's */
+};
+
+enum policy_stage {
+	POLICY_STAGE_NAME,
+	POLICY_STAGE_ADDRESS,
+	POLICY_STAGE_OPTION
+};
+
+struct policy;
+
+/* With the built-in rules only. -ENOMEM. */
+MUST_CHECK int policy_new(struct policy **ret);
+struct policy *policy_free(struct policy *policy);
+DEFINE_CLEANUP(struct policy, policy_free)
+
+/* Takes the rules over (they are left empty) and drops the old ones. */
+void policy_adopt_rules(struct policy *policy, struct rules *rules);
+
+/* Counts the changes: who judged under another generation judges again before handing over. */
+uint64_t policy_get_generation(const struct policy *policy);
+
+/* The name of the role that fits, NULL when none does. Borrowed until the rules change. */
+const char *policy_get_role(const struct policy *policy, const struct identity *identity);
+
+/* Whether the identity may ask for anything at all. */
+bool policy_allows_anything(const struct policy *policy, const struct identity *identity);
+
+/* Whether the identity may ask for this absolute name (or literal's text) at all. */
+bool policy_allows_name(const struct policy *policy, const struct identity *identity,
+			const char *name);
+
+/* Whether it may reach this address. is_own: it is an address of the daemon's own namespace. */
+bool policy_allows_endpoint(const struct policy *policy, const struct identity *identity,
+			    const struct endpoint *endpoint, bool is_own);
+
+/* Whether it may use a privileged socket option: no role of this version can say so. */
+bool policy_allows_option(const struct policy *policy, const struct identity *identity,
+			  const char *option);
+
+/* "name", "address", "option". */
+const char *policy_stage_name(enum policy_stage stage);

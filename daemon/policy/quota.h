@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What each user id holds at the moment: client connections, calls being worked on, connection attempts, descriptors on
+ * their way; and how much of the present loop turn was spent on it. A charge is taken and given back in pairs; a user
+ * without charges costs no memory.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "protocol/cleanup.h"
+
+enum quota_kind {
+	QUOTA_CONNECTIONS,
+	QUOTA_CALLS,
+	QUOTA_ATTEMPTS,
+	QUOTA_DESCRIPTORS, /* handed over and not yet read */
+	QUOTA_N_KINDS
+};
+
+struct quota;
+
+MUST_CHECK int quota_new(struct quota **ret);
+struct quota *quota_free(struct quota *quota);
+DEFINE_CLEANUP(struct quota, quota_free)
+
+/* 0; -EDQUOT: uid holds max of this kind already; -ENOMEM. */
+MUST_CHECK int quota_charge(struct quota *quota, uid_t uid, enum quota_kind kind, size_t max);
+/* Gives back one that quota_charge granted. */
+void quota_discharge(struct quota *quota, uid_t uid, enum quota_kind kind);
+
+size_t quota_get(const struct quota *quota, uid_t uid, enum quota_kind kind);
+size_t quota_get_total(const struct quota *quota, enum quota_kind kind);
+
+/*
+ * Whether uid may take one more of a common stock of `total`: half of what the others have left. So one user alone gets
+ * half of it, and however many come, there is always something left for the next.
+ */
+bool quota_has_share(const struct quota *quota, uid_t uid, enum quota_kind kind, size_t total);
+
+/*
+ * Work on behalf of uid in the loop turn with this number. quota_may_work: whether less than LIMIT_WORK_PER_TURN_USEC
+ * was spent in it; who is over it waits for the next turn, so that everybody else has one. A user who holds nothing is
+ * not counted.
+ */
+bool quota_may_work(const struct quota *quota, uid_t uid, uint64_t turn);
+void quota_add_work(struct quota *quota, uid_t uid, uint64_t turn, uint64_t spent_us);
