@@ -1,0 +1,301 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * resolv.conf(5) as glibc reads it: a keyword at the very start of a line and a blank behind it,
+ * "#" and ";" for comment lines, the last search or domain line counts, options add up. Different
+ * on purpose: no server is no server (glibc asks 127.0.0.1), the local host's own domain is no
+ * search list, LOCALDOMAIN and RES_OPTIONS are not looked at, a comment may stand behind a search
+ * list or options, and what is wrong is left out and counted instead of being read as something
+ * else. IPv4 servers may be written in the lax forms that inet_aton takes.
+ */
+#include "daemon/resolve/dns-config.h"
+
+#include <string.h>
+
+#include "daemon/base/clock.h"
+#include "daemon/base/file.h"
+#include "daemon/resolve/name.h"
+#include "protocol/hostport.h"
+#include "protocol/text.h"
+
+#define DNS_PORT	 53
+#define LINE_BYTES_MAX	 8192 /* a search line with 32 names of full length has a little less */
+#define NDOTS_DEFAULT	 1
+#define NDOTS_MAX	 15
+#define ATTEMPTS_DEFAULT 2
+#define ATTEMPTS_MAX	 5
+#define TIMEOUT_DEFAULT	 5 /* seconds */
+#define TIMEOUT_MAX	 30
+
+struct dns_config_file {
+	struct file_follow file;
+	struct endpoint servers[LIMIT_NAME_SERVERS]; /* instead of the file's, when there are any */
+	size_t n_servers;
+	struct dns_config config;
+};
+
+static void set_defaults(struct dns_config *config)
+{
+	*config = (struct dns_config){ .ndots = NDOTS_DEFAULT,
+				       .attempts = ATTEMPTS_DEFAULT,
+				       .timeout_us = TIMEOUT_DEFAULT * USEC_PER_SEC };
+}
+
+/*
+ * A word that begins with a comment sign ends the line; glibc would make search domains of a
+ * comment.
+ */
+static char *next_word(char **words)
+{
+	char *word = text_next_word(words);
+
+	return word && word[0] != '#' && word[0] != ';' ? word : NULL;
+}
+
+static int read_nameserver(char *words, struct dns_config *config)
+{
+	struct endpoint server = { .port = DNS_PORT };
+	char *word;
+
+	/* Here glibc ends the address at any comment sign, and ignores what follows it. */
+	words[strcspn(words, ";#")] = '\0';
+	word = text_next_word(&words);
+	if (!word || address_parse_scoped(word, &server.address) < 0)
+		return -EINVAL;
+	for (size_t i = 0; i < config->n_servers; i++)
+		if (endpoint_equal(&config->servers[i], &server))
+			return 0;
+	if (config->n_servers < LIMIT_NAME_SERVERS)
+		config->servers[config->n_servers++] = server;
+	return 0;
+}
+
+/* Lower case, no final dot. -EINVAL: no domain. */
+static int add_search(const char *word, struct dns_config *config)
+{
+	char domain[LIMIT_NAME_BYTES + 1];
+	size_t len = strlen(word);
+
+	if (word[len - 1] == '.')
+		len--;
+	if (len == 0)
+		return 0; /* ".": nothing is appended, and the name alone is asked for anyway */
+	if (len >= sizeof(domain))
+		return -EINVAL;
+	for (size_t i = 0; i < len; i++)
+		domain[i] = text_lower(word[i]);
+	domain[len] = '\0';
+	if (!name_is_valid(domain))
+		return -EINVAL;
+	for (size_t i = 0; i < config->n_search; i++)
+		if (strcmp(config->search[i], domain) == 0)
+			return 0;
+	if (config->n_search < LIMIT_SEARCH_DOMAINS)
+		memcpy(config->search[config->n_search++], domain, len + 1);
+	return 0;
+}
+
+static int read_search(char *words, struct dns_config *config)
+{
+	char *word = next_word(&words);
+	int result = 0;
+
+	if (!word)
+		return -EINVAL;
+	config->n_search = 0;
+	for (; word; word = next_word(&words))
+		if (add_search(word, config) < 0)
+			result = -EINVAL;
+	return result;
+}
+
+/* As search with one name; what stands behind it is not looked at. */
+static int read_domain(char *words, struct dns_config *config)
+{
+	char *word = next_word(&words);
+
+	if (!word)
+		return -EINVAL;
+	config->n_search = 0;
+	return add_search(word, config);
+}
+
+/* Where the value stands in "name:value", NULL when word is another option. */
+static const char *option_value(const char *word, const char *name)
+{
+	size_t len = strlen(name);
+
+	return strncmp(word, name, len) == 0 && word[len] == ':' ? word + len + 1 : NULL;
+}
+
+/* Cut to min and max, as glibc cuts. */
+static int read_number(const char *text, unsigned int min, unsigned int max, unsigned int *ret)
+{
+	uint64_t number;
+	int r = text_parse_uint(text, max, &number);
+
+	if (r == -ERANGE)
+		number = max;
+	else if (r < 0)
+		return r;
+	*ret = number < min ? min : (unsigned int)number;
+	return 0;
+}
+
+static int read_option(const char *word, struct dns_config *config)
+{
+	unsigned int timeout_s;
+	const char *value;
+	int r;
+
+	if (strcmp(word, "rotate") == 0) {
+		config->rotate = true;
+		return 0;
+	}
+	if (strcmp(word, "use-vc") == 0) {
+		config->use_tcp = true;
+		return 0;
+	}
+	value = option_value(word, "ndots");
+	if (value)
+		return read_number(value, 0, NDOTS_MAX, &config->ndots);
+	value = option_value(word, "attempts");
+	if (value)
+		return read_number(value, 1, ATTEMPTS_MAX, &config->attempts);
+	value = option_value(word, "timeout");
+	if (!value)
+		return 0; /* there are many, and new ones appear: no bad line */
+	r = read_number(value, 1, TIMEOUT_MAX, &timeout_s);
+	if (r == 0)
+		config->timeout_us = timeout_s * USEC_PER_SEC;
+	return r;
+}
+
+static int read_options(char *words, struct dns_config *config)
+{
+	int result = 0;
+	char *word;
+
+	while ((word = next_word(&words)) != NULL)
+		if (read_option(word, config) < 0)
+			result = -EINVAL;
+	return result;
+}
+
+/* Known to resolvers, of no meaning here. */
+static int read_nothing(char *words, struct dns_config *config)
+{
+	(void)words;
+	(void)config;
+	return 0;
+}
+
+static const struct {
+	const char *keyword;
+	int (*read)(char *words, struct dns_config *config);
+} keywords[] = {
+	{ "nameserver", read_nameserver }, { "search", read_search },	 { "domain", read_domain },
+	{ "options", read_options },	   { "sortlist", read_nothing }, { "lookup", read_nothing },
+	{ "family", read_nothing },
+};
+
+static int read_line(char *line, struct dns_config *config)
+{
+	size_t len = strcspn(line, " \t");
+
+	if (line[0] == '#' || line[0] == ';' || line[strspn(line, " \t")] == '\0')
+		return 0;
+	for (size_t i = 0; i < ARRAY_LEN(keywords); i++)
+		if (strlen(keywords[i].keyword) == len &&
+		    memcmp(keywords[i].keyword, line, len) == 0)
+			return keywords[i].read(line + len, config);
+	return -EINVAL;
+}
+
+void dns_config_parse(const char *text, size_t len, struct dns_config *ret, size_t *ret_bad_lines)
+{
+	char line[LINE_BYTES_MAX + 1];
+	size_t line_len;
+
+	set_defaults(ret);
+	*ret_bad_lines = 0;
+	for (; len > 0; text += line_len, len -= line_len) {
+		const char *newline = memchr(text, '\n', len);
+		size_t used;
+
+		line_len = newline ? (size_t)(newline - text) + 1 : len;
+		used = newline ? line_len - 1 : line_len;
+		while (used > 0 && text[used - 1] == '\r')
+			used--;
+		/*
+		 * What is cut short says something else: "nameserver 10.0.0.10", "search
+		 * example.com".
+		 */
+		if (used > LINE_BYTES_MAX || memchr(text, '\0', used)) {
+			(*ret_bad_lines)++;
+			continue;
+		}
+		memcpy(line, text, used);
+		line[used] = '\0';
+		if (read_line(line, ret) < 0)
+			(*ret_bad_lines)++;
+	}
+}
+
+int dns_config_parse_server(const char *text, struct endpoint *ret)
+{
+	return hostport_parse_endpoint(text, DNS_PORT, ret);
+}
+
+/* A file_load_fn. */
+static int load(void *arg, char *text, size_t len)
+{
+	struct dns_config_file *file = arg;
+	size_t bad_lines;
+
+	dns_config_parse(text ? text : "", len, &file->config, &bad_lines);
+	free(text);
+	if (file->n_servers > 0) {
+		memcpy(file->config.servers, file->servers, sizeof(file->servers));
+		file->config.n_servers = file->n_servers;
+	}
+	return 0;
+}
+
+int dns_config_file_new(struct dns_config_file **ret, const char *path,
+			const struct endpoint *servers, size_t n)
+{
+	CLEANUP(dns_config_file_freep) struct dns_config_file *file = NULL;
+
+	if (n > LIMIT_NAME_SERVERS)
+		return -EINVAL;
+	file = calloc(1, sizeof(*file));
+	if (!file)
+		return -ENOMEM;
+	if (file_follow_init(&file->file, path) < 0)
+		return -ENOMEM;
+	set_defaults(&file->config);
+	if (n > 0) {
+		memcpy(file->servers, servers, n * sizeof(*servers));
+		memcpy(file->config.servers, servers, n * sizeof(*servers));
+	}
+	file->n_servers = n;
+	file->config.n_servers = n;
+	file_follow_refresh(&file->file, load, file);
+	*ret = TAKE_PTR(file);
+	return 0;
+}
+
+struct dns_config_file *dns_config_file_free(struct dns_config_file *file)
+{
+	if (!file)
+		return NULL;
+	file_follow_done(&file->file);
+	free(file);
+	return NULL;
+}
+
+const struct dns_config *dns_config_file_get(struct dns_config_file *file)
+{
+	file_follow_refresh(&file->file, load, file);
+	return &file->config;
+}

@@ -1,0 +1,552 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * States:
+ *
+ *   IDLE ── start ──► STARTED ── first loop turn ──► (literal, special name, hosts: all answers at once) ──► DONE
+ *                                     │
+ *                                     └─► ASKING: A and AAAA of candidate i at once
+ *                                           │ an address ──► COMMITTED: this candidate is the name, the other family's
+ *                                           │                answer is awaited ──► DONE
+ *                                           │ no such name, no data ──► ASKING candidate i + 1, after the last ──► DONE
+ *                                           └ time-out, server failure ──► DONE
+ *
+ * Everything is delivered from the loop, never from resolve_start. Within an answer callback the operation may be cancelled
+ * but not freed; within done it may be both.
+ */
+#include "daemon/resolve/resolve.h"
+
+#include <assert.h>
+#include <event2/event.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "daemon/resolve/dns-config.h"
+#include "daemon/resolve/dns-query.h"
+#include "daemon/resolve/hosts.h"
+#include "daemon/resolve/name.h"
+#include "daemon/resolve/services.h"
+#include "protocol/error.h"
+
+#define HOSTS_ADDRESSES_MAX 64
+#define CANDIDATES_MAX	    (LIMIT_SEARCH_DOMAINS + 1)
+
+struct resolver {
+	struct hosts *hosts;
+	struct services *services;
+	struct dns_config_file *dns_config;
+};
+
+enum resolve_state {
+	RESOLVE_IDLE,
+	RESOLVE_STARTED,
+	RESOLVE_ASKING,
+	RESOLVE_COMMITTED,
+	RESOLVE_DONE
+};
+
+/* One of the two families. */
+struct lookup {
+	struct resolve *resolve;
+	int family;
+	bool is_wanted;
+	struct dns_query *query; /* owned; NULL: none under way */
+	int status;		 /* what is known when nothing was found, the most telling so far */
+	bool is_answered;	 /* told to the owner */
+};
+
+struct resolve {
+	enum resolve_state state;
+	struct event_base *base;
+	struct resolver *resolver;
+	struct resolve_params params; /* host is not kept */
+	struct name name;
+	char looked_up[LIMIT_NAME_BYTES + 1];
+	char (*candidates)[LIMIT_NAME_BYTES + 1]; /* owned: absolute names in the order to ask */
+	size_t n_candidates, candidate;
+	struct lookup lookups[2];  /* IPv6 first: its question leaves first (RFC 8305 section 3) */
+	struct event *start_event; /* owned */
+	bool has_server, server_failed;
+	struct endpoint server;
+	int rcode; /* of the last failure; -1: none */
+	bool found;
+	resolve_answer_fn *answer;
+	resolve_done_fn *done;
+	void *arg;
+};
+
+int resolver_new(struct resolver **ret, const struct resolver_params *params)
+{
+	CLEANUP(resolver_freep) struct resolver *resolver = calloc(1, sizeof(*resolver));
+	int r;
+
+	if (!resolver)
+		return -ENOMEM;
+	r = resolver_configure(resolver, params);
+	if (r < 0)
+		return r;
+	*ret = TAKE_PTR(resolver);
+	return 0;
+}
+
+struct resolver *resolver_free(struct resolver *resolver)
+{
+	if (resolver) {
+		hosts_free(resolver->hosts);
+		services_free(resolver->services);
+		dns_config_file_free(resolver->dns_config);
+		free(resolver);
+	}
+	return NULL;
+}
+
+int resolver_configure(struct resolver *resolver, const struct resolver_params *params)
+{
+	CLEANUP(hosts_freep) struct hosts *hosts = NULL;
+	CLEANUP(services_freep) struct services *services = NULL;
+	CLEANUP(dns_config_file_freep) struct dns_config_file *dns_config = NULL;
+	int r = hosts_new(&hosts, params->hosts_file);
+
+	if (r == 0)
+		r = services_new(&services, params->services_file);
+	if (r == 0)
+		r = dns_config_file_new(&dns_config, params->resolv_conf, params->servers,
+					params->n_servers);
+	if (r < 0)
+		return r;
+	hosts_free(resolver->hosts);
+	services_free(resolver->services);
+	dns_config_file_free(resolver->dns_config);
+	resolver->hosts = TAKE_PTR(hosts);
+	resolver->services = TAKE_PTR(services);
+	resolver->dns_config = TAKE_PTR(dns_config);
+	return 0;
+}
+
+int resolver_get_port(struct resolver *resolver, const char *service, enum transport transport,
+		      uint16_t *ret_port)
+{
+	return services_resolve(resolver->services, service, transport, ret_port);
+}
+
+static void on_start(evutil_socket_t fd, short what, void *arg);
+
+int resolve_new(struct resolve **ret, const struct resolve_params *params,
+		struct resolver *resolver, struct event_base *base, const char **ret_reason)
+{
+	CLEANUP(resolve_freep) struct resolve *resolve = calloc(1, sizeof(*resolve));
+	int r;
+
+	if (!resolve)
+		return -ENOMEM;
+	r = name_prepare(params->host, &resolve->name, ret_reason);
+	if (r < 0)
+		return r;
+	resolve->base = base;
+	resolve->resolver = resolver;
+	resolve->params = *params;
+	resolve->params.host = NULL;
+	resolve->rcode = -1;
+	memcpy(resolve->looked_up, resolve->name.text, sizeof(resolve->looked_up));
+	for (size_t i = 0; i < ARRAY_LEN(resolve->lookups); i++) {
+		struct lookup *lookup = &resolve->lookups[i];
+
+		lookup->resolve = resolve;
+		lookup->family = i == 0 ? AF_INET6 : AF_INET;
+		lookup->is_wanted = family_choice_allows(params->families, lookup->family);
+		lookup->is_answered = !lookup->is_wanted;
+	}
+	resolve->start_event = event_new(base, -1, 0, on_start, resolve);
+	if (!resolve->start_event)
+		return -ENOMEM;
+	*ret = TAKE_PTR(resolve);
+	return 0;
+}
+
+int resolve_start(struct resolve *resolve, resolve_answer_fn *answer, resolve_done_fn *done,
+		  void *arg)
+{
+	assert(resolve->state == RESOLVE_IDLE);
+	resolve->state = RESOLVE_STARTED;
+	resolve->answer = answer;
+	resolve->done = done;
+	resolve->arg = arg;
+	event_active(resolve->start_event, EV_TIMEOUT, 0);
+	return 0;
+}
+
+void resolve_cancel(struct resolve *resolve)
+{
+	if (resolve->start_event)
+		(void)event_del(resolve->start_event);
+	for (size_t i = 0; i < ARRAY_LEN(resolve->lookups); i++)
+		resolve->lookups[i].query = dns_query_free(resolve->lookups[i].query);
+	resolve->state = RESOLVE_DONE;
+}
+
+struct resolve *resolve_free(struct resolve *resolve)
+{
+	if (resolve) {
+		resolve_cancel(resolve);
+		if (resolve->start_event)
+			event_free(resolve->start_event);
+		free(resolve->candidates);
+		free(resolve);
+	}
+	return NULL;
+}
+
+/* Tells the owner a family's answer, once. */
+static void deliver(struct lookup *lookup, int status, const struct candidate *items, size_t n)
+{
+	struct resolve *resolve = lookup->resolve;
+
+	if (lookup->is_answered || resolve->state == RESOLVE_DONE)
+		return;
+	lookup->is_answered = true;
+	lookup->status = status;
+	resolve->found = resolve->found || n > 0;
+	resolve->answer(resolve, lookup->family, status, items, n, resolve->arg);
+}
+
+/* How much a status tells the user who asks why there is no address; the families' and the candidates' are compared. */
+static int rank_of(int status)
+{
+	switch (status) {
+	case 0:
+		return 0;
+	case -ASOCK_E_NAME_NOT_FOUND:
+		return 1;
+	case -ASOCK_E_NO_DATA:
+		return 2;
+	case -ASOCK_E_DENIED:
+		return 3;
+	default:
+		return 4;
+	}
+}
+
+static int more_telling(int a, int b)
+{
+	return rank_of(b) > rank_of(a) ? b : a;
+}
+
+/* Calls done as its last statement: the caller returns at once. */
+static void resolve_finish(struct resolve *resolve)
+{
+	int status = 0;
+
+	for (size_t i = 0; i < ARRAY_LEN(resolve->lookups); i++) {
+		struct lookup *lookup = &resolve->lookups[i];
+
+		deliver(lookup, lookup->status ? lookup->status : -ASOCK_E_NO_DATA, NULL, 0);
+		status = more_telling(status, lookup->status);
+	}
+	if (resolve->state == RESOLVE_DONE)
+		return; /* cancelled in an answer */
+	resolve_cancel(resolve);
+	resolve->done(resolve, resolve->found ? 0 : status, resolve->arg);
+}
+
+/* The end for addresses that are all there at once: each family gets its share. */
+static void finish_with(struct resolve *resolve, const struct address *addresses, size_t n,
+			enum source source)
+{
+	for (size_t i = 0; i < ARRAY_LEN(resolve->lookups); i++) {
+		struct lookup *lookup = &resolve->lookups[i];
+		struct addrlist list = { 0 };
+		int r = 0;
+
+		for (size_t j = 0; j < n && r == 0; j++) {
+			struct candidate candidate = { .source = source };
+
+			if (addresses[j].family != lookup->family)
+				continue;
+			candidate.endpoint =
+				(struct endpoint){ addresses[j], resolve->params.port };
+			memcpy(candidate.target, resolve->name.text, sizeof(candidate.target));
+			r = addrlist_add(&list, &candidate);
+		}
+		if (r == 0 && list.len == 0)
+			r = -ASOCK_E_NO_DATA;
+		deliver(lookup, r, list.items, r == 0 ? list.len : 0);
+		addrlist_done(&list);
+	}
+	resolve_finish(resolve);
+}
+
+static void fail_all(struct resolve *resolve, int status)
+{
+	for (size_t i = 0; i < ARRAY_LEN(resolve->lookups); i++)
+		resolve->lookups[i].status = status;
+	resolve_finish(resolve);
+}
+
+static void finish_localhost(struct resolve *resolve)
+{
+	const struct address loopback[] = {
+		{ .family = AF_INET6, .bytes = { [15] = 1 } },
+		{ .family = AF_INET, .bytes = { 127, 0, 0, 1 } },
+	};
+
+	finish_with(resolve, loopback, ARRAY_LEN(loopback), SOURCE_SYNTHETIC);
+}
+
+/* Whether a name may go to unicast DNS at all. */
+static bool is_for_dns(const char *name)
+{
+	return name_classify(name) == NAME_HOST;
+}
+
+static void add_candidate(struct resolve *resolve, const char *suffix)
+{
+	char *candidate = resolve->candidates[resolve->n_candidates];
+	int len = snprintf(candidate, sizeof(resolve->candidates[0]), "%s%s%s", resolve->name.text,
+			   *suffix ? "." : "", suffix);
+
+	if (len > 0 && (size_t)len < sizeof(resolve->candidates[0]) && is_for_dns(candidate))
+		resolve->n_candidates++;
+}
+
+/* resolv.conf(5), search and ndots: enough dots and the name itself comes first, else last. */
+static int make_candidates(struct resolve *resolve, const struct dns_config *config)
+{
+	unsigned int dots = 0;
+
+	resolve->candidates = calloc(CANDIDATES_MAX, sizeof(*resolve->candidates));
+	if (!resolve->candidates)
+		return -ENOMEM;
+	for (const char *c = resolve->name.text; *c; c++)
+		dots += *c == '.';
+	if (resolve->name.absolute || dots >= config->ndots)
+		add_candidate(resolve, "");
+	if (resolve->name.absolute)
+		return 0;
+	for (size_t i = 0; i < config->n_search; i++)
+		add_candidate(resolve, config->search[i]);
+	if (dots < config->ndots)
+		add_candidate(resolve, "");
+	return 0;
+}
+
+static void ask_candidate(struct resolve *resolve);
+
+static void on_answer(struct dns_query *query, int status, void *arg);
+
+static int ask_family(struct lookup *lookup, const struct dns_config *config)
+{
+	struct resolve *resolve = lookup->resolve;
+	struct dns_query_params params = {
+		.name = resolve->candidates[resolve->candidate],
+		.type = lookup->family == AF_INET6 ? DNS_TYPE_AAAA : DNS_TYPE_A,
+		.config = config,
+		.deadline_us = resolve->params.deadline_us,
+	};
+	int r = dns_query_new(&lookup->query, &params, resolve->base);
+
+	return r < 0 ? r : dns_query_start(lookup->query, on_answer, lookup);
+}
+
+/* Both families were asked for this candidate and neither has an address: go on, or stop. May finish: return at once. */
+static void next_candidate(struct resolve *resolve)
+{
+	for (size_t i = 0; i < ARRAY_LEN(resolve->lookups); i++) {
+		if (rank_of(resolve->lookups[i].status) > rank_of(-ASOCK_E_DENIED)) {
+			resolve_finish(resolve);
+			return;
+		}
+	}
+	resolve->candidate++;
+	ask_candidate(resolve);
+}
+
+/* Takes what a query found. Answers whether there was an address. */
+static bool take_addresses(struct lookup *lookup, const struct dns_answer *answer)
+{
+	struct resolve *resolve = lookup->resolve;
+	struct addrlist list = { 0 };
+	int r = 0;
+
+	for (size_t i = 0; i < answer->n_addresses && r == 0; i++) {
+		struct candidate candidate = {
+			.endpoint = { answer->addresses[i], resolve->params.port },
+			.source = SOURCE_DNS,
+			.ttl_s = answer->ttl_s,
+		};
+
+		memcpy(candidate.target, resolve->candidates[resolve->candidate],
+		       sizeof(candidate.target));
+		r = addrlist_add(&list, &candidate);
+	}
+	if (list.len > 0)
+		memcpy(resolve->looked_up, resolve->candidates[resolve->candidate],
+		       sizeof(resolve->looked_up));
+	if (r < 0)
+		deliver(lookup, r, NULL, 0);
+	else if (list.len > 0)
+		deliver(lookup, 0, list.items, list.len);
+	addrlist_done(&list);
+	return lookup->is_answered;
+}
+
+static int status_of(const struct dns_answer *answer)
+{
+	return answer->rcode == 3 ? -ASOCK_E_NAME_NOT_FOUND
+				  : -ASOCK_E_NO_DATA; /* NXDOMAIN, RFC 1035 section 4.1.1 */
+}
+
+/*
+ * Who answered, or who failed and how: the one with an address is told of, else the one that failed. Silence tells nothing.
+ */
+static void note_server(struct resolve *resolve, const struct dns_query *query, int status)
+{
+	const struct endpoint *server = dns_query_get_server(query);
+	const struct dns_answer *answer = dns_query_get_answer(query);
+
+	if (server->address.family == AF_UNSPEC || resolve->found)
+		return;
+	if (resolve->server_failed && status == 0 && answer->n_addresses == 0)
+		return;
+	resolve->server = *server;
+	resolve->has_server = true;
+	if (status < 0) {
+		resolve->server_failed = true;
+		resolve->rcode = answer->rcode;
+	}
+}
+
+static void on_answer(struct dns_query *query, int status, void *arg)
+{
+	struct lookup *lookup = arg;
+	struct resolve *resolve = lookup->resolve;
+	/* Taken from where cancel finds it: cancelled in an answer, it lives on to the end of this function. */
+	CLEANUP(dns_query_freep) struct dns_query *owned = TAKE_PTR(lookup->query);
+	const struct dns_answer *answer = dns_query_get_answer(query);
+	bool is_waiting = false;
+
+	assert(owned == query);
+	note_server(resolve, query, status);
+	if (status == 0 && answer->n_addresses > 0 && take_addresses(lookup, answer)) {
+		if (resolve->state == RESOLVE_DONE)
+			return;
+		resolve->state = RESOLVE_COMMITTED;
+	} else if (status == 0) {
+		lookup->status = more_telling(lookup->status, status_of(answer));
+	} else {
+		lookup->status = more_telling(lookup->status, status);
+	}
+	for (size_t i = 0; i < ARRAY_LEN(resolve->lookups); i++)
+		is_waiting = is_waiting || resolve->lookups[i].query;
+	if (resolve->state == RESOLVE_COMMITTED) {
+		/* The rest belongs to this name now, so its answer can be told as it is. */
+		if (!lookup->is_answered)
+			deliver(lookup, lookup->status, NULL, 0);
+		if (!is_waiting)
+			resolve_finish(resolve);
+	} else if (!is_waiting) {
+		next_candidate(resolve);
+	}
+}
+
+static void ask_candidate(struct resolve *resolve)
+{
+	const struct dns_config *config = dns_config_file_get(resolve->resolver->dns_config);
+	bool any_denied = false;
+
+	for (; resolve->candidate < resolve->n_candidates; resolve->candidate++) {
+		if (resolve->params.allow(resolve->candidates[resolve->candidate],
+					  resolve->params.allow_arg))
+			break;
+		any_denied = true;
+	}
+	for (size_t i = 0; i < ARRAY_LEN(resolve->lookups); i++) {
+		struct lookup *lookup = &resolve->lookups[i];
+		int r = 0;
+
+		if (any_denied)
+			lookup->status = more_telling(lookup->status, -ASOCK_E_DENIED);
+		if (resolve->candidate < resolve->n_candidates && lookup->is_wanted)
+			r = ask_family(lookup, config);
+		if (r < 0) {
+			fail_all(resolve, r);
+			return;
+		}
+	}
+	if (resolve->candidate >= resolve->n_candidates)
+		resolve_finish(resolve);
+}
+
+static void start_dns(struct resolve *resolve)
+{
+	const struct dns_config *config = dns_config_file_get(resolve->resolver->dns_config);
+	int r = 0;
+
+	if (!is_for_dns(resolve->name.text))
+		r = -ASOCK_E_NAME_NOT_FOUND;
+	else if (config->n_servers == 0)
+		r = -ASOCK_E_NO_SERVERS;
+	else
+		r = make_candidates(resolve, config);
+	if (r == 0 && resolve->n_candidates == 0)
+		r = -ASOCK_E_NAME_NOT_FOUND;
+	if (r < 0) {
+		fail_all(resolve, r);
+		return;
+	}
+	resolve->state = RESOLVE_ASKING;
+	ask_candidate(resolve);
+}
+
+static void on_start(evutil_socket_t fd, short what, void *arg)
+{
+	struct resolve *resolve = arg;
+	struct address addresses[HOSTS_ADDRESSES_MAX];
+	size_t n;
+
+	(void)fd;
+	(void)what;
+	assert(resolve->state == RESOLVE_STARTED);
+	if (resolve->name.kind == NAME_LITERAL) {
+		finish_with(resolve, &resolve->name.literal, 1, SOURCE_LITERAL);
+		return;
+	}
+	/*
+	 * The hosts file is no question that leaves the host, but what it says is only for who may ask for the name. The
+	 * search candidates are judged on their own, each before it is asked.
+	 */
+	if (resolve->params.allow(resolve->name.text, resolve->params.allow_arg)) {
+		if (resolve->name.kind == NAME_LOCALHOST) {
+			finish_localhost(resolve);
+			return;
+		}
+		n = hosts_lookup(resolve->resolver->hosts, resolve->name.text, addresses,
+				 HOSTS_ADDRESSES_MAX);
+		if (n > 0) {
+			finish_with(resolve, addresses, n, SOURCE_HOSTS);
+			return;
+		}
+	} else if (resolve->name.kind != NAME_HOST) {
+		fail_all(resolve, -ASOCK_E_DENIED);
+		return;
+	}
+	start_dns(resolve);
+}
+
+const char *resolve_get_name(const struct resolve *resolve)
+{
+	return resolve->looked_up;
+}
+
+const struct endpoint *resolve_get_server(const struct resolve *resolve)
+{
+	return resolve->has_server ? &resolve->server : NULL;
+}
+
+const char *resolve_get_rcode(const struct resolve *resolve)
+{
+	return resolve->rcode >= 0 ? dns_packet_rcode_name(resolve->rcode) : NULL;
+}
+
+bool resolve_is_literal(const struct resolve *resolve)
+{
+	return resolve->name.kind == NAME_LITERAL;
+}
