@@ -1,0 +1,473 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * connect/addrsort: a table of destinations and sources with the order that each rule of RFC 6724
+ * section 6 demands, among them the examples of its section 10.2, then the alternation of the
+ * families, then what the kernel says about sources on loopback.
+ */
+#include "daemon/connect/addrsort.h"
+
+#include <string.h>
+
+#include "tests/support/suite.h"
+
+#define MAX_ITEMS 8
+
+struct row {
+	const char *why;
+	enum family_choice choice;
+	struct {
+		const char *destination;
+		const char *source; /* NULL: no route */
+	} items[MAX_ITEMS];
+	const char *want; /* the indexes in the order wanted */
+};
+
+static const struct row rows[] = {
+	/* Rule 1. */
+	{ "a destination without a source comes last",
+	  FAMILY_ANY,
+	  { { "2001:db8::1", NULL }, { "198.51.100.1", "192.0.2.1" } },
+	  "10" },
+	{ "IPv4 without a source comes last",
+	  FAMILY_ANY,
+	  { { "198.51.100.1", NULL }, { "fc00::1", "2001:db8::9" } },
+	  "10" },
+	{ "one family: the usable one first",
+	  FAMILY_ANY,
+	  { { "2001:db8::1", NULL }, { "2001:db8::2", "2001:db8::9" } },
+	  "10" },
+	{ "usable beats higher precedence",
+	  FAMILY_ANY,
+	  { { "::1", NULL }, { "fec0::1", "fec0::2" } },
+	  "10" },
+	{ "both unusable: precedence decides",
+	  FAMILY_ANY,
+	  { { "198.51.100.1", NULL }, { "2001:db8::1", NULL } },
+	  "10" },
+	{ "both unusable, one family: as they came",
+	  FAMILY_ANY,
+	  { { "2001:db8::2", NULL }, { "2001:db8::1", NULL } },
+	  "01" },
+	/* Rule 2. */
+	{ "global from global beats global from link-local",
+	  FAMILY_ANY,
+	  { { "2001:db8::1", "fe80::9" }, { "2001:db8::2", "2001:db8::9" } },
+	  "10" },
+	{ "link-local from link-local beats global from link-local",
+	  FAMILY_ANY,
+	  { { "2001:db8::1", "fe80::2" }, { "fe80::1", "fe80::2" } },
+	  "10" },
+	{ "IPv4 that fits beats IPv6 from link-local",
+	  FAMILY_ANY,
+	  { { "2001:db8::1", "fe80::1" }, { "198.51.100.121", "198.51.100.117" } },
+	  "10" },
+	{ "IPv6 that fits beats IPv4 from link-local",
+	  FAMILY_ANY,
+	  { { "198.51.100.121", "169.254.13.78" }, { "2001:db8::1", "2001:db8::2" } },
+	  "10" },
+	{ "a private IPv4 source is global",
+	  FAMILY_ANY,
+	  { { "169.254.1.1", "10.0.0.1" }, { "198.51.100.1", "10.0.0.1" } },
+	  "10" },
+	{ "172.16 and 192.168 are global too",
+	  FAMILY_ANY,
+	  { { "169.254.1.1", "172.16.0.1" }, { "172.17.0.1", "192.168.0.1" } },
+	  "10" },
+	{ "a shared address (100.64) is global",
+	  FAMILY_ANY,
+	  { { "169.254.1.1", "100.64.0.1" }, { "198.51.100.1", "100.64.0.1" } },
+	  "10" },
+	{ "127 is link-local",
+	  FAMILY_ANY,
+	  { { "127.0.0.1", "192.0.2.1" }, { "127.0.0.2", "127.0.0.1" } },
+	  "10" },
+	{ "169.254 from 169.254 matches",
+	  FAMILY_ANY,
+	  { { "198.51.100.1", "169.254.0.9" }, { "169.254.0.1", "169.254.0.9" } },
+	  "10" },
+	{ "::1 is link-local",
+	  FAMILY_ANY,
+	  { { "::1", "2001:db8::9" }, { "2001:db8::1", "2001:db8::9" } },
+	  "10" },
+	{ "site-local from site-local beats site-local from global",
+	  FAMILY_ANY,
+	  { { "fec0::1", "2001:db8::9" }, { "fec0::2", "fec0::9" } },
+	  "10" },
+	{ "a unique local address is global",
+	  FAMILY_ANY,
+	  { { "fe80::1", "fd00::9" }, { "fd00::1", "fd00::9" } },
+	  "10" },
+	{ "multicast has the scope in its second byte",
+	  FAMILY_ANY,
+	  { { "ff02::1", "2001:db8::9" }, { "ff0e::1", "2001:db8::9" } },
+	  "10" },
+	{ "link-local multicast from link-local matches",
+	  FAMILY_ANY,
+	  { { "ff0e::1", "fe80::9" }, { "ff02::1", "fe80::9" } },
+	  "10" },
+	{ "matching scope beats matching label",
+	  FAMILY_ANY,
+	  { { "2002:c633:6401::1", "fe80::9" }, { "2001:db8::1", "2002:c633:6401::2" } },
+	  "10" },
+	{ "::1 from link-local matches",
+	  FAMILY_ANY,
+	  { { "2001:db8::1", "fe80::9" }, { "::1", "fe80::9" } },
+	  "10" },
+	/* Rule 5. */
+	{ "6to4 from 6to4 beats native from 6to4",
+	  FAMILY_ANY,
+	  { { "2001:db8::1", "2002:c633:6401::2" }, { "2002:c633:6401::1", "2002:c633:6401::2" } },
+	  "10" },
+	{ "IPv4 beats native IPv6 from 6to4",
+	  FAMILY_ANY,
+	  { { "2001:db8::1", "2002:c633:6401::2" }, { "198.51.100.1", "192.0.2.1" } },
+	  "10" },
+	{ "IPv4 beats native IPv6 from a unique local source",
+	  FAMILY_ANY,
+	  { { "2001:db8::1", "fd00::2" }, { "198.51.100.1", "192.0.2.1" } },
+	  "10" },
+	{ "unique local from unique local beats native from it",
+	  FAMILY_ANY,
+	  { { "2001:db8::1", "fd00::2" }, { "fd00::1", "fd00::2" } },
+	  "10" },
+	{ "IPv4 beats native IPv6 from Teredo",
+	  FAMILY_ANY,
+	  { { "2001:db8::1", "2001::2" }, { "198.51.100.1", "192.0.2.1" } },
+	  "10" },
+	{ "3ffe has a label of its own",
+	  FAMILY_ANY,
+	  { { "3ffe::1", "2001:db8::9" }, { "3ffe::2", "3ffe::9" } },
+	  "10" },
+	{ "3ffe from 3ffe beats native from it",
+	  FAMILY_ANY,
+	  { { "2001:db8::1", "3ffe::9" }, { "3ffe::1", "3ffe::9" } },
+	  "10" },
+	{ "site-local from site-local beats site-wide multicast from it",
+	  FAMILY_ANY,
+	  { { "ff05::1", "fec0::9" }, { "fec0::1", "fec0::9" } },
+	  "10" },
+	/* Rule 6. */
+	{ "native IPv6 beats IPv4",
+	  FAMILY_ANY,
+	  { { "10.1.2.3", "10.1.2.4" }, { "2001:db8::1", "2001:db8::2" } },
+	  "10" },
+	{ "::1 beats 127.0.0.1",
+	  FAMILY_ANY,
+	  { { "127.0.0.1", "127.0.0.1" }, { "::1", "::1" } },
+	  "10" },
+	{ "IPv4 beats 6to4",
+	  FAMILY_ANY,
+	  { { "2002:c633:6401::1", "2002:c633:6401::2" }, { "198.51.100.1", "192.0.2.1" } },
+	  "10" },
+	{ "IPv4 beats a unique local address",
+	  FAMILY_ANY,
+	  { { "fd00::1", "fd00::2" }, { "198.51.100.1", "192.0.2.1" } },
+	  "10" },
+	{ "IPv4 beats Teredo",
+	  FAMILY_ANY,
+	  { { "2001::1", "2001::2" }, { "198.51.100.1", "192.0.2.1" } },
+	  "10" },
+	{ "2001:1:: is not Teredo",
+	  FAMILY_ANY,
+	  { { "198.51.100.1", "192.0.2.1" }, { "2001:1::1", "2001:1::2" } },
+	  "10" },
+	{ "native beats 6to4, both with matching labels",
+	  FAMILY_ANY,
+	  { { "2002:c633:6401::1", "2002:c633:6401::2" }, { "2001:db8::1", "2001:db8::2" } },
+	  "10" },
+	{ "6to4 beats Teredo",
+	  FAMILY_ANY,
+	  { { "2001::1", "2001::2" }, { "2002:c633:6401::1", "2002:c633:6401::2" } },
+	  "10" },
+	{ "Teredo beats unique local",
+	  FAMILY_ANY,
+	  { { "fd00::1", "fd00::2" }, { "2001::1", "2001::2" } },
+	  "10" },
+	{ "unique local beats IPv4-compatible",
+	  FAMILY_ANY,
+	  { { "::198.51.100.1", "::198.51.100.2" }, { "fd00::1", "fd00::2" } },
+	  "10" },
+	{ "precedence beats smaller scope",
+	  FAMILY_ANY,
+	  { { "fec0::1", "fec0::2" }, { "2001:db8::1", "2001:db8::2" } },
+	  "10" },
+	{ "a mapped address is IPv4",
+	  FAMILY_ANY,
+	  { { "::ffff:198.51.100.1", "192.0.2.1" }, { "2001:db8::1", "2001:db8::2" } },
+	  "10" },
+	{ "a mapped address has IPv4 scopes",
+	  FAMILY_ANY,
+	  { { "::ffff:169.254.1.1", "10.0.0.1" }, { "::ffff:198.51.100.1", "10.0.0.1" } },
+	  "10" },
+	/* Rule 8. */
+	{ "link-local beats global",
+	  FAMILY_ANY,
+	  { { "2001:db8::1", "2001:db8::2" }, { "fe80::1", "fe80::2" } },
+	  "10" },
+	{ "IPv4 link-local beats global",
+	  FAMILY_ANY,
+	  { { "198.51.100.1", "192.0.2.1" }, { "169.254.0.1", "169.254.0.2" } },
+	  "10" },
+	{ "smaller scope beats longer prefix",
+	  FAMILY_ANY,
+	  { { "2001:db8::1", "2001:db8::2" }, { "fe80:0:0:7::1", "febf::2" } },
+	  "10" },
+	{ "site-local beats global of the same precedence",
+	  FAMILY_ANY,
+	  { { "3ffe::1", "3ffe::2" }, { "fec0::1", "fec0::2" } },
+	  "10" },
+	/* Rule 9. */
+	{ "the longer common prefix first",
+	  FAMILY_ANY,
+	  { { "2001:db8:3ffe::1", "2001:db8:1::2" }, { "2001:db8:1::1", "2001:db8:1::2" } },
+	  "10" },
+	{ "one bit decides",
+	  FAMILY_ANY,
+	  { { "2001:db8:0:2::1", "2001:db8:0:1::9" }, { "2001:db8:0:0::1", "2001:db8:0:1::9" } },
+	  "10" },
+	{ "the 64th bit counts",
+	  FAMILY_ANY,
+	  { { "2001:db8:0:1::1", "2001:db8::9" }, { "2001:db8:0:0::1", "2001:db8::9" } },
+	  "10" },
+	{ "beyond the 64th bit nothing counts",
+	  FAMILY_ANY,
+	  { { "2001:db8::8000:0:0:1", "2001:db8::9" }, { "2001:db8::8", "2001:db8::9" } },
+	  "01" },
+	{ "IPv4 is not sorted by prefix",
+	  FAMILY_ANY,
+	  { { "10.9.9.9", "192.0.2.1" }, { "192.0.2.2", "192.0.2.1" } },
+	  "01" },
+	{ "of three by prefix",
+	  FAMILY_ANY,
+	  { { "2001:db9::1", "2001:db8::9" },
+	    { "2001:db8:8000::1", "2001:db8::9" },
+	    { "2001:db8::1", "2001:db8::9" } },
+	  "210" },
+	/* Rule 10. */
+	{ "equal IPv6 stay as they came",
+	  FAMILY_ANY,
+	  { { "2001:db8::3", "2001:db8::9" },
+	    { "2001:db8::1", "2001:db8::9" },
+	    { "2001:db8::2", "2001:db8::9" } },
+	  "012" },
+	{ "equal IPv4 stay as they came",
+	  FAMILY_ANY,
+	  { { "198.51.100.3", "192.0.2.1" },
+	    { "198.51.100.1", "192.0.2.1" },
+	    { "198.51.100.2", "192.0.2.1" } },
+	  "012" },
+	{ "the same address twice stays as it came",
+	  FAMILY_ANY,
+	  { { "::1", "::1" }, { "::1", "::1" } },
+	  "01" },
+	{ "one alone", FAMILY_ANY, { { "192.0.2.7", NULL } }, "0" },
+	/* Alternation, RFC 8305 section 4. */
+	{ "families alternate",
+	  FAMILY_ANY,
+	  { { "2001:db8::1", "2001:db8::9" },
+	    { "2001:db8::2", "2001:db8::9" },
+	    { "198.51.100.1", "192.0.2.1" },
+	    { "198.51.100.2", "192.0.2.1" } },
+	  "0213" },
+	{ "the longer family's rest follows",
+	  FAMILY_ANY,
+	  { { "2001:db8::1", "2001:db8::9" },
+	    { "2001:db8::2", "2001:db8::9" },
+	    { "2001:db8::3", "2001:db8::9" },
+	    { "198.51.100.1", "192.0.2.1" } },
+	  "0312" },
+	{ "much IPv4 and one IPv6",
+	  FAMILY_ANY,
+	  { { "198.51.100.1", "192.0.2.1" },
+	    { "198.51.100.2", "192.0.2.1" },
+	    { "198.51.100.3", "192.0.2.1" },
+	    { "2001:db8::1", "2001:db8::9" } },
+	  "3012" },
+	{ "the sort names the first family",
+	  FAMILY_ANY,
+	  { { "fd00::1", "fd00::9" },
+	    { "fd00::2", "fd00::9" },
+	    { "198.51.100.1", "192.0.2.1" },
+	    { "198.51.100.2", "192.0.2.1" } },
+	  "2031" },
+	{ "within each family the sort stays",
+	  FAMILY_ANY,
+	  { { "2001:db9::1", "2001:db8::9" },
+	    { "2001:db8::1", "2001:db8::9" },
+	    { "198.51.100.1", "192.0.2.1" },
+	    { "169.254.0.1", "169.254.0.2" } },
+	  "1302" },
+	{ "IPv4 preferred comes first",
+	  FAMILY_PREFER_INET,
+	  { { "2001:db8::1", "2001:db8::9" },
+	    { "2001:db8::2", "2001:db8::9" },
+	    { "198.51.100.1", "192.0.2.1" },
+	    { "198.51.100.2", "192.0.2.1" } },
+	  "2031" },
+	{ "IPv6 preferred comes first",
+	  FAMILY_PREFER_INET6,
+	  { { "198.51.100.1", "192.0.2.1" }, { "fd00::1", "fd00::9" } },
+	  "10" },
+	{ "IPv6 preferred comes first even without a route",
+	  FAMILY_PREFER_INET6,
+	  { { "198.51.100.1", "192.0.2.1" }, { "2001:db8::1", NULL } },
+	  "10" },
+	{ "IPv4 preferred and none there",
+	  FAMILY_PREFER_INET,
+	  { { "2001:db8::1", "2001:db8::9" }, { "::1", "::1" } },
+	  "10" },
+	{ "IPv6 preferred and none there",
+	  FAMILY_PREFER_INET6,
+	  { { "198.51.100.1", "192.0.2.1" }, { "198.51.100.2", "192.0.2.1" } },
+	  "01" },
+	{ "a mapped address alternates as IPv4",
+	  FAMILY_ANY,
+	  { { "2001:db8::1", "2001:db8::9" },
+	    { "2001:db8::2", "2001:db8::9" },
+	    { "::ffff:198.51.100.1", "192.0.2.1" } },
+	  "021" },
+	{ "IPv4 only",
+	  FAMILY_INET,
+	  { { "198.51.100.1", "192.0.2.1" }, { "169.254.0.1", "169.254.0.2" } },
+	  "10" },
+	{ "IPv6 only",
+	  FAMILY_INET6,
+	  { { "fd00::1", "fd00::9" }, { "2001:db8::1", "2001:db8::9" } },
+	  "10" },
+};
+
+/* address_parse would turn a mapped address into IPv4. */
+static struct address parse(const char *text)
+{
+	struct address address = { 0 };
+	int r = strchr(text, ':') ? address_parse_ipv6(text, &address)
+				  : address_parse_ipv4(text, &address);
+
+	ck_assert_msg(r == 0, "%s", text);
+	return address;
+}
+
+static size_t fill(const struct row *row, struct addrsort_item *items)
+{
+	size_t n = 0;
+
+	for (; n < MAX_ITEMS && row->items[n].destination; n++) {
+		items[n] = (struct addrsort_item){
+			.destination = { .address = parse(row->items[n].destination), .port = 80 }
+		};
+		if (row->items[n].source)
+			items[n].source = parse(row->items[n].source);
+	}
+	return n;
+}
+
+static void check_row(const struct row *row)
+{
+	struct addrsort_item items[MAX_ITEMS];
+	size_t order[MAX_ITEMS];
+	char got[MAX_ITEMS + 1] = "";
+	size_t n = fill(row, items);
+
+	addrsort(items, n, row->choice, order);
+	for (size_t i = 0; i < n; i++)
+		got[i] = (char)('0' + order[i]);
+	ck_assert_msg(strcmp(got, row->want) == 0, "%s: want %s, got %s", row->why, row->want, got);
+}
+
+START_TEST(destinations_are_ordered_as_the_table_says)
+{
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
+		check_row(&rows[i]);
+}
+END_TEST
+
+/* Where a rule decides, the order they come in must not matter. */
+START_TEST(the_first_of_two_does_not_depend_on_their_order)
+{
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct addrsort_item items[MAX_ITEMS];
+		struct addrsort_item swapped[2];
+		size_t order[2];
+
+		if (fill(&rows[i], items) != 2 || strcmp(rows[i].want, "10") != 0)
+			continue;
+		swapped[0] = items[1];
+		swapped[1] = items[0];
+		addrsort(swapped, 2, rows[i].choice, order);
+		ck_assert_msg(order[0] == 0, "%s: swapped", rows[i].why);
+	}
+}
+END_TEST
+
+START_TEST(nothing_is_sorted_into_nothing)
+{
+	size_t order[1] = { 77 };
+
+	addrsort(NULL, 0, FAMILY_ANY, order);
+	ck_assert_uint_eq(order[0], 77);
+}
+END_TEST
+
+START_TEST(the_largest_list_comes_back_complete)
+{
+	static struct addrsort_item items[ADDRSORT_MAX];
+	size_t order[ADDRSORT_MAX];
+	bool seen[ADDRSORT_MAX] = { false };
+
+	for (size_t i = 0; i < ADDRSORT_MAX; i++) {
+		items[i].destination.address = parse(i % 3 ? "2001:db8::1" : "198.51.100.1");
+		items[i].destination.port = (uint16_t)i;
+		items[i].source = parse(i % 3 ? "2001:db8::2" : "192.0.2.1");
+	}
+	addrsort(items, ADDRSORT_MAX, FAMILY_ANY, order);
+	for (size_t i = 0; i < ADDRSORT_MAX; i++) {
+		ck_assert_uint_lt(order[i], ADDRSORT_MAX);
+		ck_assert(!seen[order[i]]);
+		seen[order[i]] = true;
+	}
+	ck_assert_uint_eq(order[0], 1);
+	ck_assert_uint_eq(order[1], 0);
+	ck_assert_uint_eq(order[2], 2);
+	ck_assert_uint_eq(order[3], 3);
+}
+END_TEST
+
+START_TEST(the_kernel_names_the_source)
+{
+	static const struct {
+		const char *destination;
+		const char *source; /* NULL: none */
+	} wants[] = {
+		{ "127.0.0.1", "127.0.0.1" }, { "::1", "::1" }, { "::ffff:127.0.0.1", "127.0.0.1" },
+		{ "fe80::1", NULL }, /* a link-local address without a scope leads nowhere */
+		{ "255.255.255.255", NULL }, /* broadcast is not for us */
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(wants); i++) {
+		struct endpoint destination = { .address = parse(wants[i].destination), .port = 9 };
+		struct address want = { 0 };
+		struct address source = { .family = 99 };
+
+		if (wants[i].source)
+			want = parse(wants[i].source);
+		addrsort_find_source(&destination, &source);
+		ck_assert_msg(source.family == want.family && address_equal(&source, &want), "%s",
+			      wants[i].destination);
+	}
+}
+END_TEST
+
+START_TEST(a_family_that_does_not_exist_has_no_source)
+{
+	struct endpoint destination = { .address = { .family = AF_UNIX } };
+	struct address source = { .family = 99 };
+
+	addrsort_find_source(&destination, &source);
+	ck_assert_int_eq(source.family, 0);
+}
+END_TEST
+
+SUITE_MAIN("addrsort", destinations_are_ordered_as_the_table_says,
+	   the_first_of_two_does_not_depend_on_their_order, nothing_is_sorted_into_nothing,
+	   the_largest_list_comes_back_complete, the_kernel_names_the_source,
+	   a_family_that_does_not_exist_has_no_source)

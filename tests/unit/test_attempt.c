@@ -1,0 +1,446 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * connect/attempt against real peers on loopback. What needs a network of its own (the port that
+ * connects to itself) makes a namespace, and is passed over where that is not allowed.
+ */
+#include "daemon/connect/attempt.h"
+
+#include <event2/event.h>
+#include <fcntl.h>
+#include <net/if.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sched.h>
+#include <stdio.h>
+#include <sys/ioctl.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+
+#include "tests/support/suite.h"
+#include "tests/support/tcp_peer.h"
+
+struct result {
+	bool done;
+	int status;
+	int fd; /* taken when `take` */
+	bool take, free_inside, cancel_inside;
+};
+
+static void on_done(struct attempt *attempt, int status, void *arg)
+{
+	struct result *result = arg;
+
+	ck_assert(!result->done);
+	result->done = true;
+	result->status = status;
+	if (result->take)
+		result->fd = attempt_take_fd(attempt);
+	if (result->cancel_inside)
+		attempt_cancel(attempt);
+	if (result->free_inside)
+		attempt_free(attempt);
+}
+
+static struct event_base *new_base(void)
+{
+	struct event_base *base = event_base_new();
+
+	ck_assert_ptr_nonnull(base);
+	return base;
+}
+
+static struct attempt *start(struct event_base *base, const struct attempt_params *params,
+			     struct result *result)
+{
+	struct attempt *attempt = NULL;
+
+	ck_assert_int_eq(attempt_new(&attempt, params, base), 0);
+	ck_assert_int_eq(attempt_start(attempt, on_done, result), 0);
+	ck_assert(!result->done);
+	return attempt;
+}
+
+/* Runs one attempt to its end and answers its status; the socket goes to *ret_fd unless NULL. */
+static int run(struct event_base *base, const struct attempt_params *params, int *ret_fd)
+{
+	struct result result = { .take = ret_fd != NULL, .fd = -1 };
+	struct attempt *attempt = start(base, params, &result);
+
+	suite_loop(base, &result.done);
+	ck_assert_int_eq(attempt_take_fd(attempt) >= 0, !ret_fd && result.status == 0 ? 1 : 0);
+	attempt_free(attempt);
+	if (ret_fd)
+		*ret_fd = result.fd;
+	return result.status;
+}
+
+static struct attempt_params tcp_to(const struct tcp_peer *peer)
+{
+	return (struct attempt_params){ .endpoint = *tcp_peer_get_endpoint(peer),
+					.transport = TRANSPORT_TCP };
+}
+
+static struct endpoint loopback(int family, uint16_t port)
+{
+	struct endpoint endpoint = { .address = { .family = family }, .port = port };
+
+	if (family == AF_INET) {
+		endpoint.address.bytes[0] = 127;
+		endpoint.address.bytes[3] = 1;
+	} else {
+		endpoint.address.bytes[15] = 1;
+	}
+	return endpoint;
+}
+
+static struct endpoint peer_of(int fd)
+{
+	struct sockaddr_storage sockaddr;
+	socklen_t len = sizeof(sockaddr);
+	struct endpoint endpoint = { 0 };
+
+	ck_assert_int_eq(getpeername(fd, (struct sockaddr *)&sockaddr, &len), 0);
+	ck_assert_int_eq(endpoint_from_sockaddr((struct sockaddr *)&sockaddr, len, &endpoint), 0);
+	return endpoint;
+}
+
+START_TEST(a_listening_peer_is_connected)
+{
+	static const int families[] = { AF_INET, AF_INET6 };
+	struct event_base *base = new_base();
+
+	for (size_t i = 0; i < ARRAY_LEN(families); i++) {
+		CLEANUP(tcp_peer_freep)
+		struct tcp_peer *peer = tcp_peer_new(base, families[i], TCP_PEER_ACCEPT);
+		CLEANUP(fd_closep) int fd = -1;
+		struct attempt_params params = tcp_to(peer);
+		struct endpoint got;
+
+		ck_assert_int_eq(run(base, &params, &fd), 0);
+		ck_assert_int_ge(fd, 0);
+		ck_assert(fcntl(fd, F_GETFL) & O_NONBLOCK);
+		ck_assert(fcntl(fd, F_GETFD) & FD_CLOEXEC);
+		got = peer_of(fd);
+		ck_assert(endpoint_equal(&got, tcp_peer_get_endpoint(peer)));
+	}
+	event_base_free(base);
+}
+END_TEST
+
+START_TEST(a_mapped_address_gets_an_ipv4_socket)
+{
+	struct event_base *base = new_base();
+	CLEANUP(tcp_peer_freep)
+	struct tcp_peer *peer = tcp_peer_new(base, AF_INET, TCP_PEER_ACCEPT);
+	CLEANUP(fd_closep) int fd = -1;
+	struct attempt_params params = tcp_to(peer);
+
+	params.endpoint.address =
+		(struct address){ .family = AF_INET6,
+				  .bytes = { [10] = 0xff, [11] = 0xff, [12] = 127, [15] = 1 } };
+	ck_assert_int_eq(run(base, &params, &fd), 0);
+	ck_assert_int_eq(peer_of(fd).address.family, AF_INET);
+	event_base_free(base);
+}
+END_TEST
+
+START_TEST(a_refusal_is_told)
+{
+	static const int families[] = { AF_INET, AF_INET6 };
+	struct event_base *base = new_base();
+
+	for (size_t i = 0; i < ARRAY_LEN(families); i++) {
+		CLEANUP(tcp_peer_freep)
+		struct tcp_peer *peer = tcp_peer_new(base, families[i], TCP_PEER_REFUSE);
+		struct attempt_params params = tcp_to(peer);
+		int fd = -1;
+
+		ck_assert_int_eq(run(base, &params, &fd), -ECONNREFUSED);
+		ck_assert_int_eq(fd, -1);
+	}
+	event_base_free(base);
+}
+END_TEST
+
+START_TEST(a_reset_after_the_handshake_is_a_connection_that_then_ends)
+{
+	struct event_base *base = new_base();
+	CLEANUP(tcp_peer_freep) struct tcp_peer *peer = tcp_peer_new(base, AF_INET, TCP_PEER_RESET);
+	CLEANUP(fd_closep) int fd = -1;
+	struct attempt_params params = tcp_to(peer);
+	int status = run(base, &params, &fd);
+	char byte;
+
+	/* Who comes first, our look or the reset, is up to the loop. */
+	ck_assert(status == 0 || status == -ECONNRESET || status == -EPIPE);
+	while (tcp_peer_get_n_accepted(peer) == 0)
+		ck_assert_int_ge(event_base_loop(base, EVLOOP_ONCE), 0);
+	if (status == 0) {
+		ck_assert_int_eq(recv(fd, &byte, 1, 0), -1);
+		ck_assert_int_eq(errno, ECONNRESET);
+	}
+	event_base_free(base);
+}
+END_TEST
+
+START_TEST(what_connect_itself_refuses_is_told_through_done)
+{
+	static const struct {
+		struct endpoint endpoint;
+		int want;
+	} rows[] = {
+		/* Link-local without a scope. */
+		{ { .address = { .family = AF_INET6, .bytes = { 0xfe, 0x80, [15] = 1 } },
+		    .port = 1 },
+		  -EINVAL },
+		{ { .address = { .family = AF_UNIX }, .port = 1 }, -EAFNOSUPPORT },
+		{ { .address = { 0 }, .port = 1 }, -EAFNOSUPPORT },
+	};
+	struct event_base *base = new_base();
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct attempt_params params = { .endpoint = rows[i].endpoint,
+						 .transport = TRANSPORT_TCP };
+
+		ck_assert_int_eq(run(base, &params, NULL), rows[i].want);
+	}
+	event_base_free(base);
+}
+END_TEST
+
+START_TEST(options_are_set_before_connecting)
+{
+	struct event_base *base = new_base();
+	CLEANUP(tcp_peer_freep)
+	struct tcp_peer *peer = tcp_peer_new(base, AF_INET, TCP_PEER_ACCEPT);
+	CLEANUP(fd_closep) int fd = -1;
+	struct sockopts options = { .has_no_delay = true, .no_delay = true };
+	struct attempt_params params = tcp_to(peer);
+	int value = 0;
+	socklen_t len = sizeof(value);
+
+	params.options = &options;
+	ck_assert_int_eq(run(base, &params, &fd), 0);
+	ck_assert_int_eq(getsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &value, &len), 0);
+	ck_assert_int_eq(value, 1);
+	event_base_free(base);
+}
+END_TEST
+
+START_TEST(an_option_that_fails_ends_the_attempt_without_a_syn)
+{
+	struct event_base *base = new_base();
+	CLEANUP(tcp_peer_freep)
+	struct tcp_peer *peer = tcp_peer_new(base, AF_INET, TCP_PEER_ACCEPT);
+	struct sockopts options = { .has_congestion = true, .congestion = "nosuchthing" };
+	struct attempt_params params = tcp_to(peer);
+
+	params.options = &options;
+	ck_assert_int_eq(run(base, &params, NULL), -ENOENT);
+	suite_loop_for(base, 20);
+	ck_assert_uint_eq(tcp_peer_get_n_accepted(peer), 0);
+	event_base_free(base);
+}
+END_TEST
+
+START_TEST(udp_is_connected_at_once_but_not_inside_start)
+{
+	static const int families[] = { AF_INET, AF_INET6 };
+	struct event_base *base = new_base();
+
+	for (size_t i = 0; i < ARRAY_LEN(families); i++) {
+		struct attempt_params params = { .endpoint = loopback(families[i], 9),
+						 .transport = TRANSPORT_UDP };
+		CLEANUP(fd_closep) int fd = -1;
+		int type = 0;
+		socklen_t len = sizeof(type);
+		struct endpoint got;
+
+		ck_assert_int_eq(run(base, &params, &fd), 0);
+		ck_assert_int_eq(getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &len), 0);
+		ck_assert_int_eq(type, SOCK_DGRAM);
+		got = peer_of(fd);
+		ck_assert(endpoint_equal(&got, &params.endpoint));
+	}
+	event_base_free(base);
+}
+END_TEST
+
+START_TEST(tcp_options_fail_on_udp)
+{
+	struct event_base *base = new_base();
+	struct sockopts options = { .has_no_delay = true };
+	struct attempt_params params = { .endpoint = loopback(AF_INET, 9),
+					 .transport = TRANSPORT_UDP,
+					 .options = &options };
+
+	ck_assert_int_eq(run(base, &params, NULL), -EOPNOTSUPP);
+	event_base_free(base);
+}
+END_TEST
+
+/* Most kernels have no SCTP; those that have it refuse, since nobody listens. */
+START_TEST(what_the_kernel_says_about_sctp_passes_through)
+{
+	struct event_base *base = new_base();
+	struct attempt_params params = { .endpoint = loopback(AF_INET, 1),
+					 .transport = TRANSPORT_SCTP };
+	CLEANUP(fd_closep) int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, IPPROTO_SCTP);
+	int want = fd < 0 ? -errno : -ECONNREFUSED;
+
+	ck_assert_int_eq(run(base, &params, NULL), want);
+	event_base_free(base);
+}
+END_TEST
+
+START_TEST(without_descriptors_the_attempt_fails_through_done)
+{
+	struct event_base *base = new_base();
+	CLEANUP(tcp_peer_freep)
+	struct tcp_peer *peer = tcp_peer_new(base, AF_INET, TCP_PEER_ACCEPT);
+	struct attempt_params params = tcp_to(peer);
+	struct rlimit before;
+	struct rlimit none;
+
+	ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &before), 0);
+	none = before;
+	none.rlim_cur = 0;
+	ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &none), 0);
+	ck_assert_int_eq(run(base, &params, NULL), -EMFILE);
+	ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &before), 0);
+	event_base_free(base);
+}
+END_TEST
+
+START_TEST(silence_is_waited_for_until_cancelled_and_cancel_is_silent)
+{
+	static const int families[] = { AF_INET, AF_INET6 };
+	struct event_base *base = new_base();
+
+	for (size_t i = 0; i < ARRAY_LEN(families); i++) {
+		CLEANUP(tcp_peer_freep)
+		struct tcp_peer *peer = tcp_peer_new(base, families[i], TCP_PEER_BLACK_HOLE);
+		struct attempt_params params = tcp_to(peer);
+		struct result result = { 0 };
+		struct attempt *attempt = start(base, &params, &result);
+
+		suite_loop_for(base, 50);
+		ck_assert(!result.done);
+		ck_assert_int_eq(attempt_take_fd(attempt), -1);
+		attempt_cancel(attempt);
+		attempt_cancel(attempt);
+		suite_loop_for(base, 10);
+		ck_assert(!result.done);
+		attempt_free(attempt);
+	}
+	event_base_free(base);
+}
+END_TEST
+
+START_TEST(a_result_that_waits_for_the_loop_can_be_cancelled)
+{
+	struct event_base *base = new_base();
+	struct attempt_params params = { .endpoint = loopback(AF_INET, 9),
+					 .transport = TRANSPORT_UDP };
+	struct result result = { 0 };
+	struct attempt *attempt = start(base, &params, &result);
+
+	attempt_cancel(attempt);
+	suite_loop_for(base, 10);
+	ck_assert(!result.done);
+	ck_assert_int_eq(attempt_take_fd(attempt), -1);
+	attempt_free(attempt);
+	event_base_free(base);
+}
+END_TEST
+
+START_TEST(free_is_silent_in_every_state)
+{
+	struct event_base *base = new_base();
+	struct attempt_params params = { .endpoint = loopback(AF_INET, 9),
+					 .transport = TRANSPORT_UDP };
+	struct result result = { 0 };
+	struct attempt *attempt = NULL;
+
+	ck_assert_ptr_null(attempt_free(NULL));
+	ck_assert_int_eq(attempt_new(&attempt, &params, base), 0);
+	ck_assert_int_eq(attempt_take_fd(attempt), -1);
+	ck_assert_ptr_null(attempt_free(attempt));
+	ck_assert_ptr_null(attempt_free(start(base, &params, &result)));
+	suite_loop_for(base, 10);
+	ck_assert(!result.done);
+	event_base_free(base);
+}
+END_TEST
+
+START_TEST(done_may_free_or_cancel_the_attempt)
+{
+	struct event_base *base = new_base();
+	CLEANUP(tcp_peer_freep)
+	struct tcp_peer *peer = tcp_peer_new(base, AF_INET, TCP_PEER_ACCEPT);
+	struct attempt_params params = tcp_to(peer);
+	struct result freed = { .free_inside = true };
+	struct result both = { .cancel_inside = true, .free_inside = true };
+	struct result taken = { .take = true, .free_inside = true, .fd = -1 };
+
+	start(base, &params, &freed);
+	suite_loop(base, &freed.done);
+	ck_assert_int_eq(freed.status, 0);
+	start(base, &params, &both);
+	suite_loop(base, &both.done);
+	start(base, &params, &taken);
+	suite_loop(base, &taken.done);
+	ck_assert(endpoint_equal(
+		&(struct endpoint){ peer_of(taken.fd).address, peer_of(taken.fd).port },
+		tcp_peer_get_endpoint(peer)));
+	(void)close_fd(taken.fd);
+	event_base_free(base);
+}
+END_TEST
+
+/* A network of our own with one port for outgoing connections; false: not allowed. */
+static bool enter_one_port_network(const char *port)
+{
+	CLEANUP(fd_closep) int control = -1;
+	CLEANUP(fd_closep) int range = -1;
+	struct ifreq request = { .ifr_name = "lo" };
+	char text[32];
+	int len = snprintf(text, sizeof(text), "%s %s", port, port);
+
+	if (unshare(CLONE_NEWNET) < 0 && unshare(CLONE_NEWUSER | CLONE_NEWNET) < 0)
+		return false;
+	control = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	ck_assert_int_ge(control, 0);
+	request.ifr_flags = IFF_UP;
+	ck_assert_int_eq(ioctl(control, SIOCSIFFLAGS, &request), 0);
+	range = open("/proc/sys/net/ipv4/ip_local_port_range", O_WRONLY | O_CLOEXEC);
+	return range >= 0 && write(range, text, (size_t)len) == len;
+}
+
+START_TEST(a_socket_connected_to_itself_is_a_refusal)
+{
+	struct event_base *base;
+	struct attempt_params params = { .endpoint = loopback(AF_INET, 40001),
+					 .transport = TRANSPORT_TCP };
+	bool allowed = enter_one_port_network("40001");
+
+	if (!allowed) {
+		ck_assert_msg(!getenv("ASOCKD_REQUIRE_RIG"), "no network namespace");
+		return;
+	}
+	base = new_base();
+	ck_assert_int_eq(run(base, &params, NULL), -ECONNREFUSED);
+	event_base_free(base);
+}
+END_TEST
+
+SUITE_MAIN("attempt", a_listening_peer_is_connected, a_mapped_address_gets_an_ipv4_socket,
+	   a_refusal_is_told, a_reset_after_the_handshake_is_a_connection_that_then_ends,
+	   what_connect_itself_refuses_is_told_through_done, options_are_set_before_connecting,
+	   an_option_that_fails_ends_the_attempt_without_a_syn,
+	   udp_is_connected_at_once_but_not_inside_start, tcp_options_fail_on_udp,
+	   what_the_kernel_says_about_sctp_passes_through,
+	   without_descriptors_the_attempt_fails_through_done,
+	   silence_is_waited_for_until_cancelled_and_cancel_is_silent,
+	   a_result_that_waits_for_the_loop_can_be_cancelled, free_is_silent_in_every_state,
+	   done_may_free_or_cancel_the_attempt, a_socket_connected_to_itself_is_a_refusal)

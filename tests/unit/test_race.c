@@ -1,0 +1,973 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * connect/race, rule by rule, on a clock moved by hand: each test is a conversation of inputs and
+ * expected actions with exact times. Addresses are written "6.1" (2001:db8::1) and "4.1"
+ * (198.51.100.1). test_race_schedules has the rest.
+ */
+#include "daemon/connect/race.h"
+
+#include <string.h>
+#include <sys/socket.h>
+
+#include "protocol/error.h"
+#include "tests/support/suite.h"
+
+#define MS(n)	 ((uint64_t)(n)*1000)
+#define NEVER	 UINT64_MAX
+#define MAX_LIST 160
+
+static const struct race_params defaults = {
+	.families = FAMILY_ANY,
+	.deadline_us = MS(30000),
+	.resolution_delay_us = MS(50),
+	.attempt_delay_us = MS(250),
+	.max_addresses = 16,
+	.max_attempts = 8,
+};
+
+static struct race *new_race(struct race_params params)
+{
+	struct race *race = NULL;
+
+	ck_assert_int_eq(race_new(&race, &params), 0);
+	return race;
+}
+
+/* "6.7" */
+static struct endpoint parse(const char *text)
+{
+	struct endpoint endpoint = { .port = 80 };
+	uint8_t number = (uint8_t)(text[2] - '0');
+
+	if (text[0] == '6')
+		endpoint.address =
+			(struct address){ .family = AF_INET6,
+					  .bytes = { 0x20, 0x01, 0x0d, 0xb8, [15] = number } };
+	else
+		endpoint.address =
+			(struct address){ .family = AF_INET, .bytes = { 198, 51, 100, number } };
+	return endpoint;
+}
+
+static struct address get_source(int family)
+{
+	if (family == AF_INET6)
+		return (struct address){ .family = AF_INET6,
+					 .bytes = { 0x20, 0x01, 0x0d, 0xb8, [15] = 99 } };
+	return (struct address){ .family = AF_INET, .bytes = { 192, 0, 2, 1 } };
+}
+
+static void answer_from(struct race *race, uint64_t now_us, int family, const char *list,
+			bool has_source)
+{
+	struct candidate items[MAX_LIST];
+	struct address sources[MAX_LIST];
+	size_t n = 0;
+
+	for (const char *p = list; *p; p += p[3] ? 4 : 3) {
+		ck_assert_uint_lt(n, MAX_LIST);
+		items[n] = (struct candidate){ .endpoint = parse(p) };
+		sources[n++] = has_source ? get_source(family) : (struct address){ 0 };
+	}
+	ck_assert_int_eq(race_on_answer(race, now_us, family, 0, items, sources, n), 0);
+}
+
+/* list: "6.1 6.2"; "": none of this family. */
+static void answer(struct race *race, uint64_t now_us, int family, const char *list)
+{
+	answer_from(race, now_us, family, list, true);
+}
+
+static void answer_error(struct race *race, uint64_t now_us, int family, int status)
+{
+	ck_assert_int_eq(race_on_answer(race, now_us, family, status, NULL, NULL, 0), 0);
+}
+
+static const struct race_attempt *get_attempt(const struct race *race, size_t i)
+{
+	size_t n;
+	const struct race_attempt *attempts = race_get_attempts(race, &n);
+
+	ck_assert_uint_lt(i, n);
+	return &attempts[i];
+}
+
+/* The next action is the start of this address; its index. */
+static size_t expect_start(struct race *race, uint64_t now_us, const char *address)
+{
+	struct endpoint want = parse(address);
+	struct race_action action;
+	const struct race_attempt *attempt;
+
+	ck_assert_msg(race_next_action(race, now_us, &action), "%s: no action", address);
+	ck_assert_msg(action.kind == RACE_START, "%s: action %d", address, (int)action.kind);
+	attempt = get_attempt(race, action.attempt);
+	ck_assert_msg(endpoint_equal(&attempt->candidate.endpoint, &want),
+		      "%s: other address: %u, %u", address,
+		      attempt->candidate.endpoint.address.bytes[15],
+		      attempt->candidate.endpoint.address.bytes[3]);
+	ck_assert_uint_eq(attempt->started_us, now_us);
+	ck_assert_uint_eq(attempt->ended_us, 0);
+	ck_assert_int_eq(attempt->outcome, OUTCOME_RUNNING);
+	return action.attempt;
+}
+
+static void expect_close(struct race *race, uint64_t now_us, size_t i, enum outcome outcome,
+			 int error)
+{
+	struct race_action action;
+
+	ck_assert(race_next_action(race, now_us, &action));
+	ck_assert_int_eq(action.kind, RACE_CLOSE);
+	ck_assert_uint_eq(action.attempt, i);
+	ck_assert_int_eq(get_attempt(race, i)->outcome, outcome);
+	ck_assert_int_eq(get_attempt(race, i)->error, error);
+	ck_assert_uint_eq(get_attempt(race, i)->ended_us, now_us);
+}
+
+/* RACE_DONE and nothing after it. */
+static void expect_done(struct race *race, uint64_t now_us, int status, size_t winner)
+{
+	struct race_action action;
+
+	ck_assert(race_next_action(race, now_us, &action));
+	ck_assert_int_eq(action.kind, RACE_DONE);
+	ck_assert_int_eq(action.status, status);
+	ck_assert_uint_eq(action.attempt, winner);
+	ck_assert(!race_next_action(race, now_us, &action));
+	ck_assert(!race_next_action(race, NEVER, &action));
+	ck_assert_uint_eq(race_get_wakeup(race), NEVER);
+}
+
+/* Nothing to do now; the next wake-up is asked for then. */
+static void expect_nothing(struct race *race, uint64_t now_us, uint64_t wakeup_us)
+{
+	struct race_action action;
+
+	ck_assert(!race_next_action(race, now_us, &action));
+	ck_assert_uint_eq(race_get_wakeup(race), wakeup_us);
+}
+
+/* Nothing to do until then, and not a microsecond earlier. */
+static void expect_sleep(struct race *race, uint64_t now_us, uint64_t wakeup_us)
+{
+	expect_nothing(race, now_us, wakeup_us);
+	if (wakeup_us > now_us) {
+		race_on_time(race, wakeup_us - 1);
+		expect_nothing(race, wakeup_us - 1, wakeup_us);
+	}
+}
+
+START_TEST(the_preferred_familys_addresses_start_at_once)
+{
+	CLEANUP(race_freep) struct race *race = new_race(defaults);
+
+	expect_nothing(race, 0, MS(30000));
+	answer(race, MS(7), AF_INET6, "6.1");
+	ck_assert_uint_eq(expect_start(race, MS(7), "6.1"), 0);
+	expect_sleep(race, MS(7), MS(30000));
+}
+END_TEST
+
+START_TEST(the_other_family_waits_for_the_resolution_delay_from_its_answer)
+{
+	CLEANUP(race_freep) struct race *race = new_race(defaults);
+
+	answer(race, MS(100), AF_INET, "4.1");
+	expect_sleep(race, MS(100), MS(150));
+	expect_start(race, MS(150), "4.1");
+}
+END_TEST
+
+START_TEST(the_preferred_family_inside_the_delay_goes_first)
+{
+	CLEANUP(race_freep) struct race *race = new_race(defaults);
+
+	answer(race, 0, AF_INET, "4.1");
+	answer(race, MS(49), AF_INET6, "6.1");
+	expect_start(race, MS(49), "6.1");
+	expect_sleep(race, MS(49), MS(299));
+	expect_start(race, MS(299), "4.1");
+}
+END_TEST
+
+START_TEST(a_finished_question_without_addresses_is_not_waited_for)
+{
+	static const int statuses[] = { 0, -ASOCK_E_NO_DATA, -ASOCK_E_NAME_NOT_FOUND,
+					-ASOCK_E_SERVER_FAILED, -EIO };
+
+	for (size_t i = 0; i < ARRAY_LEN(statuses); i++) {
+		CLEANUP(race_freep) struct race *before = new_race(defaults);
+		CLEANUP(race_freep) struct race *after = new_race(defaults);
+
+		answer_error(before, 0, AF_INET6, statuses[i]);
+		expect_nothing(before, 0, MS(30000));
+		answer(before, MS(3), AF_INET, "4.1");
+		expect_start(before, MS(3), "4.1");
+		answer(after, 0, AF_INET, "4.1");
+		answer_error(after, MS(9), AF_INET6, statuses[i]);
+		expect_start(after, MS(9), "4.1");
+	}
+}
+END_TEST
+
+START_TEST(one_family_alone_waits_for_nobody)
+{
+	struct race_params params = defaults;
+	CLEANUP(race_freep) struct race *inet = NULL;
+	CLEANUP(race_freep) struct race *inet6 = NULL;
+
+	params.families = FAMILY_INET;
+	inet = new_race(params);
+	answer(inet, 0, AF_INET6, "6.1"); /* not asked for */
+	answer(inet, 0, AF_INET, "4.1");
+	race_on_attempt(inet, MS(1), expect_start(inet, 0, "4.1"), -ECONNREFUSED);
+	expect_done(inet, MS(1), -ASOCK_E_CONNECT_FAILED, SIZE_MAX);
+	params.families = FAMILY_INET6;
+	inet6 = new_race(params);
+	answer(inet6, 0, AF_INET6, "6.1");
+	race_on_attempt(inet6, MS(1), expect_start(inet6, 0, "6.1"), -ECONNREFUSED);
+	expect_done(inet6, MS(1), -ASOCK_E_CONNECT_FAILED, SIZE_MAX);
+}
+END_TEST
+
+START_TEST(with_ipv4_preferred_the_roles_are_exchanged)
+{
+	struct race_params params = defaults;
+	CLEANUP(race_freep) struct race *race = NULL;
+
+	params.families = FAMILY_PREFER_INET;
+	race = new_race(params);
+	answer(race, 0, AF_INET6, "6.1 6.2");
+	expect_nothing(race, 0, MS(50));
+	answer(race, MS(20), AF_INET, "4.1");
+	expect_start(race, MS(20), "4.1");
+	expect_sleep(race, MS(20), MS(270));
+	expect_start(race, MS(270), "6.1");
+}
+END_TEST
+
+START_TEST(a_literal_starts_at_once_and_asks_nobody_else)
+{
+	CLEANUP(race_freep) struct race *race = new_race(defaults);
+
+	answer(race, 0, AF_INET, "4.1");
+	answer(race, 0, AF_INET6, "");
+	race_on_attempt(race, MS(1), expect_start(race, 0, "4.1"), 0);
+	expect_done(race, MS(1), 0, 0);
+}
+END_TEST
+
+START_TEST(the_next_attempt_starts_after_the_delay_and_leaves_the_first_open)
+{
+	CLEANUP(race_freep) struct race *race = new_race(defaults);
+	size_t first;
+	size_t second;
+
+	answer(race, 0, AF_INET6, "6.1 6.2");
+	answer(race, 0, AF_INET, "4.1");
+	first = expect_start(race, 0, "6.1");
+	expect_sleep(race, 0, MS(250));
+	second = expect_start(race, MS(250), "4.1");
+	ck_assert_int_eq(get_attempt(race, first)->outcome, OUTCOME_RUNNING);
+	expect_sleep(race, MS(250), MS(500));
+	expect_start(race, MS(500), "6.2");
+	expect_sleep(race, MS(500), MS(30000));
+	ck_assert_int_eq(get_attempt(race, second)->outcome, OUTCOME_RUNNING);
+}
+END_TEST
+
+START_TEST(a_failure_starts_the_next_at_once_and_the_delay_counts_from_there)
+{
+	CLEANUP(race_freep) struct race *race = new_race(defaults);
+
+	answer(race, 0, AF_INET6, "6.1 6.2 6.3");
+	answer(race, 0, AF_INET, "");
+	race_on_attempt(race, MS(40), expect_start(race, 0, "6.1"), -ECONNREFUSED);
+	expect_start(race, MS(40), "6.2");
+	expect_sleep(race, MS(40), MS(290));
+	expect_start(race, MS(290), "6.3");
+}
+END_TEST
+
+START_TEST(any_failure_starts_the_next_not_only_the_latest)
+{
+	CLEANUP(race_freep) struct race *race = new_race(defaults);
+	size_t first;
+
+	answer(race, 0, AF_INET6, "6.1 6.2 6.3");
+	first = expect_start(race, 0, "6.1");
+	expect_sleep(race, 0, MS(250));
+	expect_start(race, MS(250), "6.2");
+	race_on_attempt(race, MS(260), first, -EHOSTUNREACH);
+	expect_start(race, MS(260), "6.3");
+}
+END_TEST
+
+START_TEST(one_failure_starts_one_attempt)
+{
+	CLEANUP(race_freep) struct race *race = new_race(defaults);
+
+	answer(race, 0, AF_INET6, "6.1 6.2 6.3");
+	race_on_attempt(race, MS(10), expect_start(race, 0, "6.1"), -ECONNREFUSED);
+	expect_start(race, MS(10), "6.2");
+	expect_sleep(race, MS(10), MS(260));
+}
+END_TEST
+
+START_TEST(a_denied_address_costs_no_time)
+{
+	CLEANUP(race_freep) struct race *race = new_race(defaults);
+	size_t denied;
+
+	answer(race, 0, AF_INET6, "6.1 6.2");
+	denied = expect_start(race, 0, "6.1");
+	race_on_attempt(race, 0, denied, -ASOCK_E_DENIED);
+	expect_start(race, 0, "6.2");
+	ck_assert_int_eq(get_attempt(race, denied)->outcome, OUTCOME_DENIED);
+	ck_assert_int_eq(get_attempt(race, denied)->error, 0);
+}
+END_TEST
+
+START_TEST(a_late_a_takes_the_second_place)
+{
+	CLEANUP(race_freep) struct race *race = new_race(defaults);
+
+	answer(race, 0, AF_INET6, "6.1 6.2 6.3");
+	expect_start(race, 0, "6.1");
+	answer(race, MS(100), AF_INET, "4.1 4.2");
+	expect_sleep(race, MS(100), MS(250));
+	expect_start(race, MS(250), "4.1");
+	expect_sleep(race, MS(250), MS(500));
+	expect_start(race, MS(500), "6.2");
+	expect_sleep(race, MS(500), MS(750));
+	expect_start(race, MS(750), "4.2");
+	expect_sleep(race, MS(750), MS(1000));
+	expect_start(race, MS(1000), "6.3");
+}
+END_TEST
+
+START_TEST(what_was_tried_keeps_its_place_when_aaaa_is_late)
+{
+	CLEANUP(race_freep) struct race *race = new_race(defaults);
+	static const char *const wants[] = { "4.1", "4.2", "6.1", "6.2", "4.3" };
+
+	answer(race, 0, AF_INET, "4.1 4.2 4.3");
+	expect_sleep(race, 0, MS(50));
+	for (size_t i = 0; i < ARRAY_LEN(wants); i++) {
+		if (i == 2) /* the list is now 6.1 4.1 6.2 4.2 4.3 */
+			answer(race, MS(50), AF_INET6, "6.1 6.2");
+		race_on_attempt(race, MS(50), expect_start(race, MS(50), wants[i]), -ECONNREFUSED);
+	}
+	expect_done(race, MS(50), -ASOCK_E_CONNECT_FAILED, SIZE_MAX);
+}
+END_TEST
+
+START_TEST(a_late_answer_is_used_at_once_when_an_attempt_is_overdue)
+{
+	CLEANUP(race_freep) struct race *race = new_race(defaults);
+
+	answer(race, 0, AF_INET6, "6.1");
+	expect_start(race, 0, "6.1");
+	answer(race, MS(600), AF_INET, "4.1");
+	expect_start(race, MS(600), "4.1");
+}
+END_TEST
+
+START_TEST(a_late_answer_is_used_at_once_after_a_failure)
+{
+	CLEANUP(race_freep) struct race *race = new_race(defaults);
+
+	answer(race, 0, AF_INET6, "6.1");
+	race_on_attempt(race, MS(1), expect_start(race, 0, "6.1"), -ENETUNREACH);
+	expect_nothing(race, MS(1), MS(30000));
+	answer(race, MS(30), AF_INET, "4.1 4.2");
+	expect_start(race, MS(30), "4.1");
+	expect_sleep(race, MS(30), MS(280));
+	expect_start(race, MS(280), "4.2");
+}
+END_TEST
+
+START_TEST(at_the_limit_the_next_waits_until_one_ends)
+{
+	struct race_params params = defaults;
+	CLEANUP(race_freep) struct race *race = NULL;
+	size_t first;
+
+	params.max_attempts = 2;
+	race = new_race(params);
+	answer(race, 0, AF_INET6, "6.1 6.2 6.3");
+	first = expect_start(race, 0, "6.1");
+	expect_sleep(race, 0, MS(250));
+	expect_start(race, MS(250), "6.2");
+	race_on_time(race, MS(5000));
+	expect_nothing(race, MS(5000), MS(30000));
+	race_on_attempt(race, MS(6000), first, -ETIMEDOUT);
+	expect_start(race, MS(6000), "6.3");
+}
+END_TEST
+
+START_TEST(an_attempt_that_takes_too_long_is_closed_and_the_next_starts)
+{
+	struct race_params params = defaults;
+	CLEANUP(race_freep) struct race *race = NULL;
+	size_t first;
+
+	params.attempt_timeout_us = MS(100);
+	race = new_race(params);
+	answer(race, 0, AF_INET6, "6.1 6.2");
+	answer(race, 0, AF_INET, "");
+	first = expect_start(race, 0, "6.1");
+	expect_sleep(race, 0, MS(100));
+	expect_close(race, MS(100), first, OUTCOME_TIMEOUT, -ETIMEDOUT);
+	race_on_attempt(race, MS(100), first, 0); /* too late */
+	expect_start(race, MS(100), "6.2");
+	expect_sleep(race, MS(100), MS(200));
+	expect_close(race, MS(200), 1, OUTCOME_TIMEOUT, -ETIMEDOUT);
+	expect_done(race, MS(200), -ASOCK_E_CONNECT_FAILED, SIZE_MAX);
+	ck_assert_int_eq(race_get_headline(race), -ETIMEDOUT);
+}
+END_TEST
+
+START_TEST(a_time_out_longer_than_the_delay_leaves_attempts_side_by_side)
+{
+	struct race_params params = defaults;
+	CLEANUP(race_freep) struct race *race = NULL;
+
+	params.attempt_timeout_us = MS(400);
+	race = new_race(params);
+	answer(race, 0, AF_INET6, "6.1 6.2 6.3");
+	expect_start(race, 0, "6.1");
+	expect_sleep(race, 0, MS(250));
+	expect_start(race, MS(250), "6.2");
+	expect_sleep(race, MS(250), MS(400));
+	expect_close(race, MS(400), 0, OUTCOME_TIMEOUT, -ETIMEDOUT);
+	expect_start(race, MS(400), "6.3");
+	expect_sleep(race, MS(400), MS(650));
+}
+END_TEST
+
+START_TEST(the_first_connected_wins_and_losers_are_closed)
+{
+	CLEANUP(race_freep) struct race *race = new_race(defaults);
+	size_t failed;
+	size_t winner;
+
+	answer(race, 0, AF_INET6, "6.1 6.2");
+	answer(race, 0, AF_INET, "4.1 4.2");
+	failed = expect_start(race, 0, "6.1");
+	race_on_attempt(race, MS(1), failed, -ECONNREFUSED);
+	winner = expect_start(race, MS(1), "4.1");
+	expect_sleep(race, MS(1), MS(251));
+	expect_start(race, MS(251), "6.2");
+	race_on_attempt(race, MS(260), winner, 0);
+	expect_close(race, MS(260), 2, OUTCOME_CANCELLED, 0);
+	expect_done(race, MS(260), 0, winner);
+	ck_assert_int_eq(get_attempt(race, failed)->outcome, OUTCOME_FAILED);
+	ck_assert_int_eq(get_attempt(race, failed)->error, -ECONNREFUSED);
+	ck_assert_int_eq(get_attempt(race, winner)->outcome, OUTCOME_CONNECTED);
+	ck_assert_uint_eq(get_attempt(race, winner)->ended_us, MS(260));
+}
+END_TEST
+
+START_TEST(failure_waits_for_the_other_familys_answer)
+{
+	CLEANUP(race_freep) struct race *race = new_race(defaults);
+
+	answer(race, 0, AF_INET6, "6.1");
+	race_on_attempt(race, MS(1), expect_start(race, 0, "6.1"), -ECONNREFUSED);
+	expect_nothing(race, MS(1), MS(30000));
+	answer_error(race, MS(70), AF_INET, -ASOCK_E_SERVER_FAILED);
+	expect_done(race, MS(70), -ASOCK_E_CONNECT_FAILED, SIZE_MAX);
+}
+END_TEST
+
+START_TEST(failure_waits_for_attempts_that_still_run)
+{
+	CLEANUP(race_freep) struct race *race = new_race(defaults);
+	size_t slow;
+
+	answer(race, 0, AF_INET6, "6.1 6.2");
+	answer(race, 0, AF_INET, "");
+	slow = expect_start(race, 0, "6.1");
+	expect_sleep(race, 0, MS(250));
+	race_on_attempt(race, MS(251), expect_start(race, MS(250), "6.2"), -ECONNREFUSED);
+	expect_sleep(race, MS(251), MS(30000));
+	race_on_attempt(race, MS(29999), slow, 0);
+	expect_done(race, MS(29999), 0, slow);
+}
+END_TEST
+
+START_TEST(all_denied_is_denied_and_one_tried_is_not)
+{
+	CLEANUP(race_freep) struct race *race = new_race(defaults);
+
+	answer(race, 0, AF_INET6, "6.1");
+	answer(race, 0, AF_INET, "4.1");
+	race_on_attempt(race, 0, expect_start(race, 0, "6.1"), -ASOCK_E_DENIED);
+	race_on_attempt(race, 0, expect_start(race, 0, "4.1"), -ASOCK_E_DENIED);
+	expect_done(race, 0, -ASOCK_E_DENIED, SIZE_MAX);
+	ck_assert_int_eq(race_get_headline(race), 0);
+	race_free(TAKE_PTR(race));
+	race = new_race(defaults);
+	answer(race, 0, AF_INET6, "6.1");
+	answer(race, 0, AF_INET, "4.1");
+	race_on_attempt(race, 0, expect_start(race, 0, "6.1"), -ASOCK_E_DENIED);
+	race_on_attempt(race, 0, expect_start(race, 0, "4.1"), -ECONNREFUSED);
+	expect_done(race, 0, -ASOCK_E_CONNECT_FAILED, SIZE_MAX);
+}
+END_TEST
+
+START_TEST(without_addresses_the_more_telling_lookup_is_told)
+{
+	static const struct {
+		int inet6, inet, want;
+	} rows[] = {
+		{ -ASOCK_E_NAME_NOT_FOUND, -ASOCK_E_NAME_NOT_FOUND, -ASOCK_E_NAME_NOT_FOUND },
+		{ -ASOCK_E_NO_DATA, -ASOCK_E_NAME_NOT_FOUND, -ASOCK_E_NO_DATA },
+		{ -ASOCK_E_NAME_NOT_FOUND, -ASOCK_E_NO_DATA, -ASOCK_E_NO_DATA },
+		{ 0, 0, -ASOCK_E_NO_DATA },
+		{ 0, -ASOCK_E_NAME_NOT_FOUND, -ASOCK_E_NO_DATA },
+		{ -ASOCK_E_NO_DATA, -ASOCK_E_DENIED, -ASOCK_E_DENIED },
+		{ -ASOCK_E_DENIED, -ASOCK_E_NAME_NOT_FOUND, -ASOCK_E_DENIED },
+		{ -ASOCK_E_DENIED, -ASOCK_E_SERVER_FAILED, -ASOCK_E_SERVER_FAILED },
+		{ -ASOCK_E_TIMED_OUT, -ASOCK_E_NO_DATA, -ASOCK_E_TIMED_OUT },
+		{ -ASOCK_E_NO_DATA, -ASOCK_E_NO_SERVERS, -ASOCK_E_NO_SERVERS },
+		{ -ENOMEM, -ASOCK_E_NAME_NOT_FOUND, -ENOMEM },
+		{ 0, -EMFILE, -EMFILE },
+		/* Two failures: the preferred family's, whichever came first. */
+		{ -ASOCK_E_SERVER_FAILED, -ASOCK_E_TIMED_OUT, -ASOCK_E_SERVER_FAILED },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		CLEANUP(race_freep) struct race *race = new_race(defaults);
+		CLEANUP(race_freep) struct race *swapped = new_race(defaults);
+
+		answer_error(race, 0, AF_INET6, rows[i].inet6);
+		answer_error(race, MS(1), AF_INET, rows[i].inet);
+		expect_done(race, MS(1), rows[i].want, SIZE_MAX);
+		answer_error(swapped, 0, AF_INET, rows[i].inet);
+		answer_error(swapped, MS(1), AF_INET6, rows[i].inet6);
+		expect_done(swapped, MS(1), rows[i].want, SIZE_MAX);
+	}
+}
+END_TEST
+
+START_TEST(a_family_nobody_asked_for_says_nothing)
+{
+	struct race_params params = defaults;
+	CLEANUP(race_freep) struct race *race = NULL;
+
+	params.families = FAMILY_INET;
+	race = new_race(params);
+	answer_error(race, 0, AF_INET6, -ASOCK_E_SERVER_FAILED);
+	answer_error(race, 0, AF_INET, -ASOCK_E_NAME_NOT_FOUND);
+	expect_done(race, 0, -ASOCK_E_NAME_NOT_FOUND, SIZE_MAX);
+}
+END_TEST
+
+START_TEST(the_deadline_closes_what_runs)
+{
+	CLEANUP(race_freep) struct race *race = new_race(defaults);
+
+	answer(race, 0, AF_INET6, "6.1");
+	expect_start(race, 0, "6.1");
+	answer(race, MS(29900), AF_INET, "4.1 4.2");
+	expect_start(race, MS(29900), "4.1");
+	expect_sleep(race, MS(29900), MS(30000));
+	expect_close(race, MS(30000), 0, OUTCOME_TIMEOUT, -ETIMEDOUT);
+	expect_close(race, MS(30000), 1, OUTCOME_TIMEOUT, -ETIMEDOUT);
+	expect_done(race, MS(30000), -ASOCK_E_TIMED_OUT, SIZE_MAX);
+}
+END_TEST
+
+START_TEST(the_deadline_ends_waiting_for_answers)
+{
+	CLEANUP(race_freep) struct race *none = new_race(defaults);
+	CLEANUP(race_freep) struct race *late = new_race(defaults);
+
+	race_on_time(none, MS(30000));
+	expect_done(none, MS(30000), -ASOCK_E_TIMED_OUT, SIZE_MAX);
+	answer(late, MS(30000), AF_INET6, "6.1");
+	expect_done(late, MS(30000), -ASOCK_E_TIMED_OUT, SIZE_MAX);
+}
+END_TEST
+
+START_TEST(at_the_deadline_failures_say_more_than_the_clock)
+{
+	CLEANUP(race_freep) struct race *race = new_race(defaults);
+
+	answer(race, 0, AF_INET, "4.1");
+	race_on_time(race, MS(50));
+	race_on_attempt(race, MS(51), expect_start(race, MS(50), "4.1"), -ECONNREFUSED);
+	expect_sleep(race, MS(51), MS(30000));
+	race_on_time(race, MS(30000));
+	expect_done(race, MS(30000), -ASOCK_E_CONNECT_FAILED, SIZE_MAX);
+}
+END_TEST
+
+START_TEST(when_all_known_addresses_failed_the_missing_answer_has_a_grace)
+{
+	struct race_params params = defaults;
+	CLEANUP(race_freep) struct race *race = NULL;
+
+	params.answer_grace_us = MS(2000);
+	race = new_race(params);
+	answer(race, 0, AF_INET, "4.1 4.2");
+	race_on_time(race, MS(50));
+	race_on_attempt(race, MS(60), expect_start(race, MS(50), "4.1"), -ECONNREFUSED);
+	race_on_attempt(race, MS(70), expect_start(race, MS(60), "4.2"), -ECONNREFUSED);
+	expect_sleep(race, MS(70), MS(2070));
+	race_on_time(race, MS(2070));
+	expect_done(race, MS(2070), -ASOCK_E_CONNECT_FAILED, SIZE_MAX);
+}
+END_TEST
+
+START_TEST(an_answer_within_the_grace_goes_on_with_the_race)
+{
+	struct race_params params = defaults;
+	CLEANUP(race_freep) struct race *race = NULL;
+
+	params.answer_grace_us = MS(2000);
+	race = new_race(params);
+	answer(race, 0, AF_INET, "4.1");
+	race_on_time(race, MS(50));
+	race_on_attempt(race, MS(60), expect_start(race, MS(50), "4.1"), -ECONNREFUSED);
+	answer(race, MS(2059), AF_INET6, "6.1");
+	expect_start(race, MS(2059), "6.1");
+	expect_sleep(race, MS(2059), MS(30000));
+}
+END_TEST
+
+START_TEST(fewer_attempts_at_a_time_can_be_asked_for_while_it_runs)
+{
+	CLEANUP(race_freep) struct race *race = new_race(defaults);
+	size_t first;
+
+	answer(race, 0, AF_INET6, "6.1 6.2 6.3");
+	first = expect_start(race, 0, "6.1");
+	race_set_max_attempts(race, 1);
+	expect_sleep(race, MS(300), MS(30000));
+	race_on_attempt(race, MS(310), first, -ECONNREFUSED);
+	expect_start(race, MS(310), "6.2");
+	race_set_max_attempts(race, 8);
+	expect_start(race, MS(560), "6.3");
+}
+END_TEST
+
+/* The driver may take its actions a little after its input. */
+START_TEST(no_attempt_starts_after_the_deadline)
+{
+	CLEANUP(race_freep) struct race *race = new_race(defaults);
+
+	answer(race, MS(29999), AF_INET6, "6.1");
+	expect_done(race, MS(30001), -ASOCK_E_TIMED_OUT, SIZE_MAX);
+}
+END_TEST
+
+START_TEST(a_connection_at_the_deadline_counts)
+{
+	CLEANUP(race_freep) struct race *race = new_race(defaults);
+
+	answer(race, 0, AF_INET6, "6.1");
+	race_on_attempt(race, MS(30000), expect_start(race, 0, "6.1"), 0);
+	expect_done(race, MS(30000), 0, 0);
+}
+END_TEST
+
+START_TEST(no_deadline_is_no_wake_up)
+{
+	struct race_params params = defaults;
+	CLEANUP(race_freep) struct race *race = NULL;
+
+	params.deadline_us = NEVER;
+	race = new_race(params);
+	expect_nothing(race, 0, NEVER);
+}
+END_TEST
+
+START_TEST(too_many_addresses_are_cut_with_both_families_kept)
+{
+	struct race_params params = defaults;
+	CLEANUP(race_freep) struct race *race = NULL;
+	static const char *const wants[] = { "6.1", "4.1", "6.2" };
+
+	params.max_addresses = 3;
+	race = new_race(params);
+	answer(race, 0, AF_INET6, "6.1 6.2 6.3 6.4 6.5");
+	answer(race, 0, AF_INET, "4.1 4.2 4.3 4.4");
+	for (size_t i = 0; i < ARRAY_LEN(wants); i++)
+		race_on_attempt(race, 0, expect_start(race, 0, wants[i]), -ECONNREFUSED);
+	expect_done(race, 0, -ASOCK_E_CONNECT_FAILED, SIZE_MAX);
+}
+END_TEST
+
+START_TEST(a_late_family_gets_its_share_of_the_limit)
+{
+	struct race_params params = defaults;
+	CLEANUP(race_freep) struct race *race = NULL;
+	static const char *const wants[] = { "6.1", "6.2", "6.3", "4.1", "4.2" };
+
+	params.max_addresses = 4;
+	race = new_race(params);
+	answer(race, 0, AF_INET6, "6.1 6.2 6.3 6.4 6.5");
+	for (size_t i = 0; i < ARRAY_LEN(wants); i++) {
+		if (i == 3) /* 6.1 4.1 6.2 4.2 */
+			answer(race, 0, AF_INET, "4.1 4.2 4.3");
+		race_on_attempt(race, 0, expect_start(race, 0, wants[i]), -ECONNREFUSED);
+	}
+	expect_done(race, 0, -ASOCK_E_CONNECT_FAILED, SIZE_MAX);
+}
+END_TEST
+
+START_TEST(an_endpoint_named_twice_is_tried_once)
+{
+	CLEANUP(race_freep) struct race *race = new_race(defaults);
+
+	answer(race, 0, AF_INET6, "6.1 6.1 6.2 6.1");
+	answer(race, 0, AF_INET, "");
+	race_on_attempt(race, 0, expect_start(race, 0, "6.1"), -ECONNREFUSED);
+	race_on_attempt(race, 0, expect_start(race, 0, "6.2"), -ECONNREFUSED);
+	expect_done(race, 0, -ASOCK_E_CONNECT_FAILED, SIZE_MAX);
+}
+END_TEST
+
+START_TEST(a_mapped_address_and_its_ipv4_form_are_one_endpoint)
+{
+	struct candidate mapped = { .endpoint = { .address = { .family = AF_INET6,
+							       .bytes = { [10] = 0xff,
+									  [11] = 0xff,
+									  [12] = 198,
+									  51,
+									  100,
+									  1 } },
+						  .port = 80 } };
+	struct address source = get_source(AF_INET);
+	CLEANUP(race_freep) struct race *race = new_race(defaults);
+	struct race_action action;
+
+	ck_assert_int_eq(race_on_answer(race, 0, AF_INET6, 0, &mapped, &source, 1), 0);
+	ck_assert(race_next_action(race, 0, &action));
+	race_on_attempt(race, 0, action.attempt, -ECONNREFUSED);
+	answer(race, 0, AF_INET, "4.1");
+	expect_done(race, 0, -ASOCK_E_CONNECT_FAILED, SIZE_MAX);
+}
+END_TEST
+
+START_TEST(another_port_is_another_endpoint)
+{
+	struct candidate items[] = { { .endpoint = parse("6.1") }, { .endpoint = parse("6.1") } };
+	struct address sources[] = { get_source(AF_INET6), get_source(AF_INET6) };
+	CLEANUP(race_freep) struct race *race = new_race(defaults);
+
+	items[1].endpoint.port = 81;
+	ck_assert_int_eq(race_on_answer(race, 0, AF_INET6, 0, items, sources, 2), 0);
+	race_on_attempt(race, 0, expect_start(race, 0, "6.1"), -ECONNREFUSED);
+	ck_assert_uint_eq(race_get_wakeup(race), 0);
+}
+END_TEST
+
+START_TEST(a_second_answer_of_a_family_is_ignored)
+{
+	CLEANUP(race_freep) struct race *race = new_race(defaults);
+
+	answer(race, 0, AF_INET6, "6.1");
+	answer(race, 0, AF_INET6, "6.2");
+	answer(race, 0, AF_UNIX, "6.3");
+	answer(race, 0, AF_INET, "");
+	answer(race, 0, AF_INET, "4.1");
+	race_on_attempt(race, 0, expect_start(race, 0, "6.1"), -ECONNREFUSED);
+	expect_done(race, 0, -ASOCK_E_CONNECT_FAILED, SIZE_MAX);
+}
+END_TEST
+
+START_TEST(nothing_happens_after_the_end)
+{
+	CLEANUP(race_freep) struct race *race = new_race(defaults);
+	size_t n;
+
+	answer(race, 0, AF_INET6, "6.1 6.2");
+	expect_start(race, 0, "6.1");
+	expect_sleep(race, 0, MS(250));
+	expect_start(race, MS(250), "6.2");
+	race_on_attempt(race, MS(251), 0, 0);
+	race_on_attempt(race, MS(251), 1, 0); /* two at once: the first told wins */
+	answer(race, MS(251), AF_INET, "4.1");
+	expect_close(race, MS(251), 1, OUTCOME_CANCELLED, 0);
+	expect_done(race, MS(251), 0, 0);
+	race_on_attempt(race, MS(252), 1, -ECONNREFUSED);
+	race_on_time(race, MS(99999));
+	answer(race, MS(99999), AF_INET, "4.1");
+	expect_nothing(race, MS(99999), NEVER);
+	(void)race_get_attempts(race, &n);
+	ck_assert_uint_eq(n, 2);
+}
+END_TEST
+
+START_TEST(the_attempt_delay_is_kept_within_its_bounds)
+{
+	static const struct {
+		uint64_t asked, want;
+	} rows[] = { { 0, MS(10) },
+		     { MS(9), MS(10) },
+		     { MS(10), MS(10) },
+		     { MS(2000), MS(2000) },
+		     { NEVER, MS(2000) } };
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct race_params params = defaults;
+		CLEANUP(race_freep) struct race *race = NULL;
+
+		params.attempt_delay_us = rows[i].asked;
+		race = new_race(params);
+		answer(race, 0, AF_INET6, "6.1 6.2");
+		expect_start(race, 0, "6.1");
+		expect_sleep(race, 0, rows[i].want);
+	}
+}
+END_TEST
+
+START_TEST(limits_of_zero_are_one)
+{
+	struct race_params params = defaults;
+	CLEANUP(race_freep) struct race *race = NULL;
+
+	params.max_addresses = 0;
+	params.max_attempts = 0;
+	race = new_race(params);
+	answer(race, 0, AF_INET6, "6.1 6.2");
+	answer(race, 0, AF_INET, "");
+	race_on_attempt(race, 0, expect_start(race, 0, "6.1"), -ECONNREFUSED);
+	expect_done(race, 0, -ASOCK_E_CONNECT_FAILED, SIZE_MAX);
+}
+END_TEST
+
+START_TEST(an_answer_too_long_is_cut_not_overrun)
+{
+	enum {
+		N = 300
+	};
+	static struct candidate items[N];
+	static struct address sources[N];
+	struct race_params params = defaults;
+	CLEANUP(race_freep) struct race *race = NULL;
+	struct race_action action = { 0 };
+	size_t n = 0;
+
+	params.max_addresses = SIZE_MAX;
+	race = new_race(params);
+	for (size_t i = 0; i < N; i++) {
+		items[i].endpoint = parse("6.1");
+		items[i].endpoint.port = (uint16_t)(i + 1);
+		sources[i] = get_source(AF_INET6);
+	}
+	ck_assert_int_eq(race_on_answer(race, 0, AF_INET6, 0, items, sources, N), 0);
+	for (size_t i = 0; i < N; i++)
+		items[i].endpoint = (struct endpoint){ .address = parse("4.1").address,
+						       .port = (uint16_t)(i + 1) };
+	ck_assert_int_eq(race_on_answer(race, 0, AF_INET, 0, items, sources, N), 0);
+	while (race_next_action(race, 0, &action) && action.kind == RACE_START) {
+		race_on_attempt(race, 0, action.attempt, -ECONNREFUSED);
+		n++;
+	}
+	ck_assert_int_eq(action.kind, RACE_DONE);
+	ck_assert_uint_eq(n, 256);
+}
+END_TEST
+
+START_TEST(the_headline_is_the_most_telling_error)
+{
+	static const struct {
+		int errors[4];
+		int want;
+	} rows[] = {
+		{ { -ECONNREFUSED, -ECONNRESET, -ETIMEDOUT, -EHOSTUNREACH }, -ECONNREFUSED },
+		{ { -EHOSTUNREACH, -ETIMEDOUT, -ECONNRESET, -ECONNREFUSED }, -ECONNREFUSED },
+		{ { -ETIMEDOUT, -ECONNRESET, -EACCES, -EINVAL }, -ECONNRESET },
+		{ { -EHOSTUNREACH, -ETIMEDOUT, -EACCES, -EPERM }, -ETIMEDOUT },
+		{ { -EACCES, -ENETUNREACH, -EMFILE, -EINVAL }, -ENETUNREACH },
+		{ { -EHOSTUNREACH, -ENETUNREACH, -EMFILE, -EACCES }, -EHOSTUNREACH },
+		{ { -EMFILE, -EACCES, -EINVAL, -EADDRNOTAVAIL }, -EACCES },
+		{ { -EADDRNOTAVAIL, -EMFILE, -EAFNOSUPPORT, -EINVAL }, -EMFILE },
+		{ { -EAFNOSUPPORT, -EADDRNOTAVAIL, -EAFNOSUPPORT, -EAFNOSUPPORT }, -EAFNOSUPPORT },
+		{ { -ASOCK_E_DENIED, -EAFNOSUPPORT, -ASOCK_E_DENIED, -ASOCK_E_DENIED },
+		  -EAFNOSUPPORT },
+		{ { -ASOCK_E_DENIED, -ASOCK_E_DENIED, -ASOCK_E_DENIED, -ASOCK_E_DENIED }, 0 },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		CLEANUP(race_freep) struct race *race = new_race(defaults);
+		static const char *const names[] = { "6.1", "6.2", "6.3", "6.4" };
+
+		answer(race, 0, AF_INET6, "6.1 6.2 6.3 6.4");
+		ck_assert_int_eq(race_get_headline(race), 0);
+		for (size_t j = 0; j < ARRAY_LEN(names); j++)
+			race_on_attempt(race, 0, expect_start(race, 0, names[j]),
+					rows[i].errors[j]);
+		ck_assert_msg(race_get_headline(race) == rows[i].want, "row %zu: %d", i,
+			      race_get_headline(race));
+	}
+}
+END_TEST
+
+START_TEST(a_family_this_host_lacks_is_never_the_headline)
+{
+	static const int others[] = { -ECONNREFUSED, -EACCES, -EMFILE, -EADDRNOTAVAIL,
+				      -EAFNOSUPPORT };
+
+	for (size_t i = 0; i < ARRAY_LEN(others); i++) {
+		CLEANUP(race_freep) struct race *race = new_race(defaults);
+
+		answer(race, 0, AF_INET, "4.1");
+		answer_from(race, 0, AF_INET6, "6.1", false);
+		race_on_attempt(race, 0, expect_start(race, 0, "4.1"), others[i]);
+		race_on_attempt(race, 0, expect_start(race, 0, "6.1"), -ENETUNREACH);
+		ck_assert_int_eq(race_get_headline(race), others[i]);
+	}
+}
+END_TEST
+
+START_TEST(a_family_this_host_lacks_is_the_headline_when_nothing_else_is)
+{
+	CLEANUP(race_freep) struct race *race = new_race(defaults);
+
+	answer_from(race, 0, AF_INET6, "6.1", false);
+	race_on_attempt(race, 0, expect_start(race, 0, "6.1"), -ENETUNREACH);
+	ck_assert_int_eq(race_get_headline(race), -ENETUNREACH);
+}
+END_TEST
+
+SUITE_MAIN("race", the_preferred_familys_addresses_start_at_once,
+	   the_other_family_waits_for_the_resolution_delay_from_its_answer,
+	   the_preferred_family_inside_the_delay_goes_first,
+	   a_finished_question_without_addresses_is_not_waited_for,
+	   one_family_alone_waits_for_nobody, with_ipv4_preferred_the_roles_are_exchanged,
+	   a_literal_starts_at_once_and_asks_nobody_else,
+	   the_next_attempt_starts_after_the_delay_and_leaves_the_first_open,
+	   a_failure_starts_the_next_at_once_and_the_delay_counts_from_there,
+	   any_failure_starts_the_next_not_only_the_latest, one_failure_starts_one_attempt,
+	   a_denied_address_costs_no_time, a_late_a_takes_the_second_place,
+	   what_was_tried_keeps_its_place_when_aaaa_is_late,
+	   a_late_answer_is_used_at_once_when_an_attempt_is_overdue,
+	   a_late_answer_is_used_at_once_after_a_failure,
+	   at_the_limit_the_next_waits_until_one_ends,
+	   an_attempt_that_takes_too_long_is_closed_and_the_next_starts,
+	   a_time_out_longer_than_the_delay_leaves_attempts_side_by_side,
+	   the_first_connected_wins_and_losers_are_closed,
+	   failure_waits_for_the_other_familys_answer, failure_waits_for_attempts_that_still_run,
+	   all_denied_is_denied_and_one_tried_is_not,
+	   without_addresses_the_more_telling_lookup_is_told,
+	   a_family_nobody_asked_for_says_nothing, the_deadline_closes_what_runs,
+	   the_deadline_ends_waiting_for_answers, at_the_deadline_failures_say_more_than_the_clock,
+	   when_all_known_addresses_failed_the_missing_answer_has_a_grace,
+	   an_answer_within_the_grace_goes_on_with_the_race,
+	   fewer_attempts_at_a_time_can_be_asked_for_while_it_runs,
+	   no_attempt_starts_after_the_deadline, a_connection_at_the_deadline_counts,
+	   no_deadline_is_no_wake_up, too_many_addresses_are_cut_with_both_families_kept,
+	   a_late_family_gets_its_share_of_the_limit, an_endpoint_named_twice_is_tried_once,
+	   a_mapped_address_and_its_ipv4_form_are_one_endpoint, another_port_is_another_endpoint,
+	   a_second_answer_of_a_family_is_ignored, nothing_happens_after_the_end,
+	   the_attempt_delay_is_kept_within_its_bounds, limits_of_zero_are_one,
+	   an_answer_too_long_is_cut_not_overrun, the_headline_is_the_most_telling_error,
+	   a_family_this_host_lacks_is_never_the_headline,
+	   a_family_this_host_lacks_is_the_headline_when_nothing_else_is)
