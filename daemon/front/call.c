@@ -1,0 +1,310 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * States:
+ *
+ *   IDLE ── start ──► FINISHED                      (answered at once)
+ *     └──── start ──► RUNNING ── request done ──► FINISHED
+ */
+#include "daemon/front/call.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "daemon/front/methods.h"
+#include "daemon/front/replies.h"
+#include "daemon/policy/quota.h"
+#include "protocol/error.h"
+
+enum call_state {
+	CALL_IDLE,
+	CALL_RUNNING,
+	CALL_FINISHED
+};
+
+struct call {
+	enum call_state state;
+	struct front_env *env;
+	struct call_params params;
+	struct message_call message; /* owned */
+	const struct method *method;
+	struct request_params request_params;
+	struct request *request; /* owned */
+	bool is_charged;	 /* to the user's QUOTA_CALLS */
+	bool closes;
+	bool is_fatal; /* what was read is no call: reply is BadFrame */
+	char *reply;   /* owned */
+	size_t reply_len;
+	int fd; /* owned: goes with the reply */
+	call_done_fn *done;
+	void *arg;
+};
+
+char *call_format_bad_frame(const char *reason, size_t *ret_len)
+{
+	return message_format_reply(error_varlink_name(-ASOCK_E_BAD_FRAME),
+				    json_pack("{ss}", "reason", reason), ret_len);
+}
+
+int call_new(struct call **ret, const struct call_params *params, struct front_env *env)
+{
+	CLEANUP(call_freep) struct call *call = calloc(1, sizeof(*call));
+	char reason[MESSAGE_REASON_BYTES];
+	int r;
+
+	if (!call)
+		return -ENOMEM;
+	call->fd = -1;
+	call->env = env;
+	call->params = *params;
+	call->params.text = NULL;
+	r = message_parse_call(params->text, params->len, &call->message, reason);
+	if (r == -EBADMSG) {
+		call->is_fatal = call->closes = true;
+		call->reply = call_format_bad_frame(reason, &call->reply_len);
+		if (!call->reply)
+			return -ENOMEM;
+	} else if (r < 0) {
+		return r;
+	}
+	*ret = TAKE_PTR(call);
+	return 0;
+}
+
+static void uncharge(struct call *call)
+{
+	if (call->is_charged)
+		quota_discharge(call->env->request.quota, call->params.identity.peer_uid,
+				QUOTA_CALLS);
+	call->is_charged = false;
+}
+
+void call_cancel(struct call *call)
+{
+	if (call->request)
+		request_cancel(call->request);
+	uncharge(call);
+	call->state = CALL_FINISHED;
+}
+
+struct call *call_free(struct call *call)
+{
+	if (!call)
+		return NULL;
+	call_cancel(call);
+	request_free(call->request);
+	message_call_done(&call->message);
+	free(call->reply);
+	(void)close_fd(call->fd);
+	free(call);
+	return NULL;
+}
+
+static void set_reply(struct call *call, const char *error, json_t *parameters)
+{
+	free(call->reply);
+	call->reply = parameters ? message_format_reply(error, parameters, &call->reply_len) : NULL;
+	call->state = CALL_FINISHED;
+}
+
+void call_reply(struct call *call, json_t *parameters)
+{
+	set_reply(call, NULL, parameters);
+}
+
+void call_reply_fd(struct call *call, json_t *parameters, int fd)
+{
+	set_reply(call, NULL, parameters);
+	if (call->reply)
+		call->fd = fd;
+	else
+		(void)close_fd(fd);
+}
+
+void call_fail(struct call *call, int status, json_t *parameters)
+{
+	const char *name = error_varlink_name(status);
+
+	if (!name) { /* a fault here, such as EMFILE: the errno is what there is to say */
+		json_decref(parameters);
+		name = error_varlink_name(-ASOCK_E_CONNECT_FAILED);
+		parameters = json_pack("{sss[]si}", "errno", error_errno_name(status), "attempts",
+				       "attemptsOmitted", 0);
+	}
+	set_reply(call, name, parameters);
+}
+
+bool call_read_parameters(struct call *call, void *ret)
+{
+	static const struct parameter none[] = { { 0 } };
+	char bad_path[PARAMETERS_PATH_BYTES];
+
+	if (parameters_read(call->method->parameters ? call->method->parameters : none,
+			    call->message.parameters, ret, bad_path) == 0)
+		return true;
+	call_fail(call, -ASOCK_E_INVALID_PARAMETER, json_pack("{ss}", "parameter", bad_path));
+	return false;
+}
+
+static void finish_request(struct call *call)
+{
+	struct request_result result;
+
+	request_get_result(call->request, &result);
+	if (result.status < 0)
+		call_fail(call, result.status, replies_error(&result, &call->request_params));
+	else
+		call->method->finish(call, &result);
+}
+
+static void on_request_done(struct request *request, int status, void *arg)
+{
+	struct call *call = arg;
+
+	(void)request;
+	(void)status;
+	finish_request(call);
+	uncharge(call);
+	call->done(call, call->arg);
+}
+
+void call_run(struct call *call, const struct request_params *params)
+{
+	const struct config *config = call->env->request.config;
+	int r = quota_charge(call->env->request.quota, params->identity.peer_uid, QUOTA_CALLS,
+			     config->calls_in_flight_per_uid);
+
+	if (r == -EDQUOT) {
+		call_fail(call, -ASOCK_E_LIMIT_EXCEEDED,
+			  json_pack("{ss}", "limit", "CallsInFlightPerUid"));
+		return;
+	}
+	call->is_charged = r == 0;
+	call->request_params = *params;
+	if (r == 0)
+		r = request_new(&call->request, params, &call->env->request);
+	if (r < 0) {
+		call_fail(call, r, NULL);
+		return;
+	}
+	if (request_start(call->request, on_request_done, call) < 0)
+		finish_request(call);
+	call->request_params.host = call->request_params.service =
+		NULL; /* the caller's, for as long as this call */
+}
+
+/* Refuses what is wrong with the call before any method sees it. */
+static void refuse_or_begin(struct call *call)
+{
+	bool interface_known;
+	const char *dot;
+
+	if (call->message.bad_field) {
+		call_fail(call, -ASOCK_E_INVALID_PARAMETER,
+			  json_pack("{ss}", "parameter", call->message.bad_field));
+		return;
+	}
+	call->method = methods_find(call->message.method, &interface_known);
+	if (!call->method) {
+		dot = strrchr(call->message.method, '.');
+		if (interface_known)
+			call_fail(call, -ASOCK_E_METHOD_NOT_FOUND,
+				  json_pack("{ss}", "method", call->message.method));
+		else
+			call_fail(call, -ASOCK_E_INTERFACE_NOT_FOUND,
+				  json_pack("{ss%}", "interface", call->message.method,
+					    dot ? (size_t)(dot - call->message.method)
+						: strlen(call->message.method)));
+		return;
+	}
+	if (call->message.oneway && call->method->returns_descriptor) {
+		/* There is no place for this reply in the client's count of replies, so nothing may follow it. */
+		call->message.oneway = false;
+		call->closes = true;
+		call_fail(call, -ASOCK_E_INVALID_PARAMETER,
+			  json_pack("{ss}", "parameter", "oneway"));
+		return;
+	}
+	call->method->start(call);
+}
+
+int call_start(struct call *call, call_done_fn *done, void *arg)
+{
+	assert(call->state == CALL_IDLE);
+	call->state = CALL_RUNNING;
+	call->done = done;
+	call->arg = arg;
+	if (call->is_fatal)
+		call->state = CALL_FINISHED;
+	else
+		refuse_or_begin(call);
+	if (call->state == CALL_RUNNING)
+		return 0;
+	uncharge(call);
+	return call->reply || call->message.oneway ? 1 : -ENOMEM;
+}
+
+bool call_wants_reply(const struct call *call)
+{
+	return !call->message.oneway;
+}
+
+const char *call_get_reply(const struct call *call, size_t *ret_len)
+{
+	if (!call->reply || !call_wants_reply(call))
+		return NULL;
+	*ret_len = call->reply_len;
+	return call->reply;
+}
+
+bool call_has_fd(const struct call *call)
+{
+	return call->fd >= 0;
+}
+
+int call_hand_over_fd(struct call *call)
+{
+	assert(call->fd >= 0);
+	if (request_may_hand_over(call->request))
+		return call->fd;
+	call->fd = close_fd(call->fd);
+	call_fail(call, -ASOCK_E_DENIED,
+		  json_pack("{ss}", "stage", policy_stage_name(POLICY_STAGE_ADDRESS)));
+	return -1;
+}
+
+void call_refuse_fd(struct call *call, const char *limit)
+{
+	call->fd = close_fd(call->fd);
+	call_fail(call, -ASOCK_E_LIMIT_EXCEEDED, json_pack("{ss}", "limit", limit));
+}
+
+bool call_is_finished(const struct call *call)
+{
+	return call->state == CALL_FINISHED;
+}
+
+bool call_closes_connection(const struct call *call)
+{
+	return call->closes;
+}
+
+const struct call_params *call_get_params(const struct call *call)
+{
+	return &call->params;
+}
+
+struct front_env *call_get_env(struct call *call)
+{
+	return call->env;
+}
+
+const struct message_call *call_get_message(const struct call *call)
+{
+	return &call->message;
+}
+
+struct request *call_get_request(struct call *call)
+{
+	return call->request;
+}

@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Operation: one call of a client, from its text to the text of its reply and perhaps a descriptor. A call that can be
+ * answered without waiting is finished when call_start returns, so that a burst of them goes out in one write; any other
+ * ends through done.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "daemon/front/env.h"
+#include "protocol/message.h"
+
+struct call;
+struct method;
+
+struct call_params {
+	const char *text; /* used in call_new only */
+	size_t len;
+	struct identity identity;
+	bool is_control;      /* came over the control socket */
+	const char *listener; /* the listener's name, NULL: none */
+};
+
+typedef void call_done_fn(struct call *call, void *arg);
+
+MUST_CHECK int call_new(struct call **ret, const struct call_params *params, struct front_env *env);
+/* 1: finished; 0: done will be called; < 0: a fault, no reply can be made. */
+MUST_CHECK int call_start(struct call *call, call_done_fn *done, void *arg);
+void call_cancel(struct call *call);
+struct call *call_free(struct call *call);
+DEFINE_CLEANUP(struct call, call_free)
+
+/* The reply for a connection that sent something that is no call. NULL: out of memory. */
+char *call_format_bad_frame(const char *reason, size_t *ret_len);
+
+/* Of a finished call: the text without terminator, borrowed; NULL: no reply is due (oneway) or memory ran out. */
+const char *call_get_reply(const struct call *call, size_t *ret_len);
+/* false: oneway. */
+bool call_wants_reply(const struct call *call);
+/* Whether a descriptor goes with the reply, and the moment it goes: judged once more; -1: it may not, the reply has
+ * become a refusal. The descriptor stays the call's until call_free. */
+bool call_has_fd(const struct call *call);
+int call_hand_over_fd(struct call *call);
+/* Turns the reply into LimitExceeded and closes the descriptor. */
+void call_refuse_fd(struct call *call, const char *limit);
+bool call_is_finished(const struct call *call);
+/* Whether the connection ends behind this reply. */
+bool call_closes_connection(const struct call *call);
+
+/* For front/methods: who asks, and how a call ends. Parameters are taken over. */
+const struct call_params *call_get_params(const struct call *call); /* text is gone */
+struct front_env *call_get_env(struct call *call);
+const struct message_call *call_get_message(const struct call *call);
+void call_reply(struct call *call, json_t *parameters);
+void call_reply_fd(struct call *call, json_t *parameters, int fd);
+void call_fail(struct call *call, int status,
+	       json_t *parameters); /* an outcome, or a fault as ConnectFailed */
+/* Reads the parameters by the method's table; false: the call has been refused. */
+MUST_CHECK bool call_read_parameters(struct call *call, void *ret);
+/* Runs a request within the user's limits; the method's finish is called with the result, now or later. */
+void call_run(struct call *call, const struct request_params *params);
+struct request *call_get_request(struct call *call);

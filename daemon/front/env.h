@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What all client connections share. The daemon owns it and changes it in place at a reload.
+ */
+#pragma once
+
+#include <stdint.h>
+#include <sys/queue.h>
+
+#include "daemon/request/request.h"
+
+struct closer;
+struct session;
+
+LIST_HEAD(session_list, session);
+
+struct front_env {
+	struct request_env request;
+	struct closer *closer;
+	struct session_list
+		unread_by; /* whose clients have not read their descriptor, as far as is known */
+	uint64_t look_round_us; /* when everybody in it may be looked at again */
+};

@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Results of requests as the JSON of the .varlink files: endpoints, attempts, error parameters. NULL: out of memory.
+ */
+#pragma once
+
+#include <jansson.h>
+
+#include "daemon/request/request.h"
+
+/* Connect's reply with at most max_attempts of the attempts, the winner among them. */
+json_t *replies_connected(const struct request_result *result, size_t max_attempts);
+/* ResolveSockaddr's reply. */
+json_t *replies_resolved(const struct request_result *result);
+/* The parameters of the error that result->status names. */
+json_t *replies_error(const struct request_result *result, const struct request_params *params);

@@ -1,0 +1,711 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * States:
+ *
+ *   READING ── a call that has to wait, or a reply that does ──► BUSY ── answered ──► READING
+ *      │                                                          │
+ *      └──── end of input, or nothing more may follow ────────────┴──► LINGERING ──► DONE
+ *
+ * READING watches for input, level-triggered. BUSY reads nothing, so what a client sends ahead waits in the kernel; it
+ * watches for the client's end (EV_CLOSED) and, where something has to go out, for room (EV_WRITE), both edge-triggered:
+ * a half-closed socket would otherwise report its end for ever. The two kinds of trigger must not meet on one descriptor
+ * in libevent, so one set is removed before the other is added.
+ *
+ * At the end, half-close (SHUT_WR at the client) and full close look the same to EV_CLOSED; poll() tells them apart: after
+ * a half-close the calls already made are still answered, after a full close everything is cancelled.
+ *
+ * A descriptor counts as in flight until the client has read its reply (SIOCOUTQ is zero only when all was read). Until
+ * then no second one is sent, and the connection is not given up, because the kernel charges unread descriptors to the
+ * daemon's user whatever becomes of the connection: LINGERING is over when the client has read or has closed, which empties
+ * its queue. Whether the socket reports a hang-up does not tell: after a half-close and our own shutdown it always does.
+ * READING does not watch for room, so it learns late that the client has read; before anybody is refused for the number of
+ * descriptors in flight, all who count are looked at again.
+ *
+ * Fairness: a connection answers so many calls a turn, and all connections of a user together get so much time a turn
+ * (policy/quota): whoever is over it stays readable and is looked at in the next one.
+ *
+ * Credentials: a frame's bytes must all come from the same user. Input is read only when no complete frame is left in the
+ * buffer, and one recvmsg never mixes credentials, so comparing what is left over with what comes next is enough.
+ */
+#include "daemon/front/session.h"
+
+#include <assert.h>
+#include <event2/event.h>
+#include <linux/sockios.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/queue.h>
+#include <sys/socket.h>
+
+#include "daemon/base/clock.h"
+#include "daemon/base/limits.h"
+#include "daemon/base/log.h"
+#include "daemon/front/call.h"
+#include "daemon/front/closer.h"
+#include "daemon/front/inlet.h"
+#include "daemon/front/peer.h"
+#include "daemon/policy/quota.h"
+#include "protocol/frame.h"
+
+/* Bytes of replies of one turn that wait for room: LIMIT_CALLS_PER_TURN of the largest kind fit. */
+#define OUT_MAX (1024 * 1024)
+
+enum session_state {
+	SESSION_READING,
+	SESSION_BUSY,
+	SESSION_LINGERING,
+	SESSION_DONE
+};
+
+struct session {
+	LIST_ENTRY(session) unread_link; /* while fd_in_flight */
+	enum session_state state;
+	int socket; /* owned */
+	struct front_env *env;
+	struct session_params params;
+	struct identity identity;
+	struct event *readable, *ended, *writable; /* owned; see above */
+	struct event *timer; /* owned: an unfinished frame or an unread reply has its time */
+	struct event *turn;  /* owned: goes on in the next loop turn */
+	struct frame_reader in;
+	struct call *call; /* owned: being answered, or its reply waits */
+	char *out;	   /* owned: replies that are not yet sent */
+	size_t out_len, out_allocated;
+	uint64_t timer_due_us;
+	uint64_t frame_since_us; /* the unfinished frame's first byte; 0: none */
+	uint64_t sent_us;	 /* the last reply */
+	bool is_last;		 /* nothing more is read: end of input or a broken frame */
+	bool fd_in_flight;	 /* a descriptor was sent and not yet read */
+	session_done_fn *done;
+	void *arg;
+};
+
+static const struct timeval next_turn = { 0 };
+
+static void on_readable(evutil_socket_t fd, short what, void *arg);
+static void on_ended(evutil_socket_t fd, short what, void *arg);
+static void on_writable(evutil_socket_t fd, short what, void *arg);
+static void on_timer(evutil_socket_t fd, short what, void *arg);
+static void on_turn(evutil_socket_t fd, short what, void *arg);
+static void on_call_done(struct call *call, void *arg);
+
+int session_new(struct session **ret, int socket, const struct session_params *params,
+		struct front_env *env)
+{
+	CLEANUP(session_freep) struct session *session = calloc(1, sizeof(*session));
+	struct event_base *base = env->request.base;
+	int r;
+
+	if (!session) {
+		(void)close_fd(socket);
+		return -ENOMEM;
+	}
+	session->socket = socket;
+	session->env = env;
+	session->params = *params;
+	if (session->params.frame_us == 0)
+		session->params.frame_us = LIMIT_FRAME_USEC;
+	if (session->params.unread_us == 0)
+		session->params.unread_us = LIMIT_UNREAD_REPLY_USEC;
+	frame_reader_init(&session->in, LIMIT_REQUEST_BYTES,
+			  params->is_control ? FRAME_NUL : FRAME_UNDECIDED);
+	r = peer_identify(socket, &session->identity);
+	if (r < 0)
+		return r;
+	session->readable = event_new(base, socket, EV_READ | EV_PERSIST, on_readable, session);
+	session->ended = event_new(base, socket, EV_CLOSED | EV_ET | EV_PERSIST, on_ended, session);
+	session->writable =
+		event_new(base, socket, EV_WRITE | EV_ET | EV_PERSIST, on_writable, session);
+	session->timer = evtimer_new(base, on_timer, session);
+	session->turn = evtimer_new(base, on_turn, session);
+	if (!session->readable || !session->ended || !session->writable || !session->timer ||
+	    !session->turn)
+		return -ENOMEM;
+	*ret = TAKE_PTR(session);
+	return 0;
+}
+
+int session_start(struct session *session, session_done_fn *done, void *arg)
+{
+	session->done = done;
+	session->arg = arg;
+	return event_add(session->readable, NULL) < 0 ? -ENOMEM : 0;
+}
+
+static void disarm(struct session *session)
+{
+	struct event *const events[] = { session->readable, session->ended, session->writable,
+					 session->timer, session->turn };
+
+	for (size_t i = 0; i < ARRAY_LEN(events); i++)
+		if (events[i])
+			(void)event_del(events[i]);
+}
+
+static void discharge_descriptor(struct session *session)
+{
+	quota_discharge(session->env->request.quota, session->identity.peer_uid, QUOTA_DESCRIPTORS);
+}
+
+/* A descriptor that was charged is on its way. */
+static void set_in_flight(struct session *session)
+{
+	session->fd_in_flight = true;
+	LIST_INSERT_HEAD(&session->env->unread_by, session, unread_link);
+}
+
+static void clear_in_flight(struct session *session)
+{
+	if (!session->fd_in_flight)
+		return;
+	session->fd_in_flight = false;
+	LIST_REMOVE(session, unread_link);
+	discharge_descriptor(session);
+}
+
+/* What the client sent and nobody read may carry descriptors, and closing the socket closes them: not here. */
+static void close_socket(struct session *session)
+{
+	struct closer *closer = session->env->closer;
+	int unread = 0;
+
+	if (ioctl(session->socket, SIOCINQ, &unread) == 0 && unread > 0 &&
+	    closer_get_room(closer) > 0)
+		closer_adopt_connection(closer, take_fd(&session->socket));
+	else
+		session->socket = close_fd(session->socket);
+}
+
+struct session *session_free(struct session *session)
+{
+	struct event *events[5];
+
+	if (!session)
+		return NULL;
+	call_free(session->call);
+	clear_in_flight(session);
+	events[0] = session->readable;
+	events[1] = session->ended;
+	events[2] = session->writable;
+	events[3] = session->timer;
+	events[4] = session->turn;
+	for (size_t i = 0; i < ARRAY_LEN(events); i++)
+		if (events[i])
+			event_free(events[i]);
+	frame_reader_done(&session->in);
+	free(session->out);
+	close_socket(session);
+	free(session);
+	return NULL;
+}
+
+bool session_is_busy(const struct session *session)
+{
+	return session->call || session->out_len > 0;
+}
+
+uid_t session_get_uid(const struct session *session)
+{
+	return session->identity.peer_uid;
+}
+
+/* Calls done as its last statement: the caller returns at once. */
+static void session_finish(struct session *session)
+{
+	session->state = SESSION_DONE;
+	disarm(session);
+	session->call = call_free(session->call);
+	session->done(session, session->arg);
+}
+
+static void linger(struct session *session);
+
+/* The connection is broken or must end: nothing more is answered. May finish: the caller returns at once. */
+static void session_end(struct session *session)
+{
+	session->call = call_free(session->call);
+	session->out_len = 0;
+	session->is_last = true;
+	linger(session);
+}
+
+/* Bytes the client has not read. */
+static bool has_unread(const struct session *session)
+{
+	int unread = 0;
+
+	return ioctl(session->socket, SIOCOUTQ, &unread) == 0 && unread > 0;
+}
+
+static void update_in_flight(struct session *session)
+{
+	if (session->fd_in_flight && !has_unread(session))
+		clear_in_flight(session);
+}
+
+/*
+ * Takes one of the user's share of descriptors in flight. When there is none left, it is first looked who has read
+ * meanwhile: the user's own connections each time, everybody's now and then.
+ */
+static bool charge_descriptor(struct session *session)
+{
+	struct front_env *env = session->env;
+	struct quota *quota = env->request.quota;
+	size_t total = env->request.config->descriptors_in_flight;
+	uid_t uid = session->identity.peer_uid;
+	uint64_t now_us = clock_now_us();
+
+	if (!quota_has_share(quota, uid, QUOTA_DESCRIPTORS, total)) {
+		bool everybody = now_us >= env->look_round_us;
+		struct session *other, *next;
+
+		for (other = LIST_FIRST(&env->unread_by); other; other = next) {
+			next = LIST_NEXT(other, unread_link);
+			if (everybody || other->identity.peer_uid == uid)
+				update_in_flight(other);
+		}
+		if (everybody)
+			env->look_round_us = now_us + LIMIT_LOOK_ROUND_USEC;
+	}
+	return quota_has_share(quota, uid, QUOTA_DESCRIPTORS, total) &&
+	       quota_charge(quota, uid, QUOTA_DESCRIPTORS, SIZE_MAX) == 0;
+}
+
+/* When something that lies there has lain too long; UINT64_MAX: nothing lies there. */
+static uint64_t get_due(const struct session *session)
+{
+	uint64_t due_us = UINT64_MAX;
+
+	if (session->frame_since_us > 0)
+		due_us = session->frame_since_us + session->params.frame_us;
+	if (session->sent_us > 0 && session->sent_us + session->params.unread_us < due_us &&
+	    (session->out_len > 0 || has_unread(session)))
+		due_us = session->sent_us + session->params.unread_us;
+	return due_us;
+}
+
+/* One timer for both; it is moved forward only: when it fires too early it is armed for the rest, which is cheaper. */
+static void arm_timer(struct session *session, uint64_t wait_us)
+{
+	struct timeval wait = clock_until(0, wait_us);
+	uint64_t due_us = clock_now_us() + wait_us;
+
+	if (event_pending(session->timer, EV_TIMEOUT, NULL) && session->timer_due_us <= due_us)
+		return;
+	session->timer_due_us = due_us;
+	if (evtimer_add(session->timer, &wait) < 0)
+		log_debug("a connection has no timer: out of memory");
+}
+
+/* Switches the watch on the socket. */
+static int watch(struct session *session, enum session_state state)
+{
+	bool is_reply_due = session->call && call_is_finished(session->call);
+	bool wants_room = session->out_len > 0 || session->fd_in_flight || is_reply_due;
+	int r = 0;
+
+	session->state = state;
+	if (state == SESSION_READING) {
+		(void)event_del(session->ended);
+		(void)event_del(session->writable);
+		return event_pending(session->readable, EV_READ, NULL)
+			       ? 0
+			       : event_add(session->readable, NULL);
+	}
+	(void)event_del(session->readable);
+	if (!event_pending(session->ended, EV_CLOSED, NULL))
+		r |= event_add(session->ended, NULL);
+	if (wants_room && !event_pending(session->writable, EV_WRITE, NULL))
+		r |= event_add(session->writable, NULL);
+	if (!wants_room)
+		(void)event_del(session->writable);
+	return r;
+}
+
+static int append_out(struct session *session, const char *text, size_t len, char terminator)
+{
+	size_t wanted = session->out_len + len + 1;
+
+	if (wanted > OUT_MAX)
+		return -ENOBUFS;
+	if (wanted > session->out_allocated) {
+		size_t allocated = session->out_allocated > 0 ? session->out_allocated : 1024;
+		char *out;
+
+		while (allocated < wanted)
+			allocated *= 2;
+		out = realloc(session->out, allocated);
+		if (!out)
+			return -ENOMEM;
+		session->out = out;
+		session->out_allocated = allocated;
+	}
+	memcpy(session->out + session->out_len, text, len);
+	session->out[session->out_len + len] = terminator;
+	session->out_len = wanted;
+	return 0;
+}
+
+/* Forgets what was sent; an idle connection holds no buffer. */
+static void drop_sent(struct session *session, size_t n)
+{
+	session->out_len -= n;
+	memmove(session->out, session->out + n, session->out_len);
+	if (session->out_len == 0) {
+		free(session->out);
+		session->out = NULL;
+		session->out_allocated = 0;
+	}
+	session->sent_us = clock_now_us();
+	arm_timer(session, session->params.unread_us);
+}
+
+/* Sends what waits. 0: all is out, or the rest waits for room; < 0: the connection is broken. */
+static int flush(struct session *session)
+{
+	ssize_t n;
+
+	if (session->out_len == 0)
+		return 0;
+	n = frame_send(session->socket, session->out, session->out_len, -1);
+	if (n == -EAGAIN)
+		return 0;
+	if (n < 0)
+		return (int)n;
+	drop_sent(session, (size_t)n);
+	return 0;
+}
+
+static int append_reply(struct session *session, char terminator)
+{
+	size_t len = 0;
+	const char *text = call_get_reply(session->call, &len);
+	int r = text ? append_out(session, text, len, terminator) : -ENOMEM;
+
+	return r < 0 ? r : 1;
+}
+
+/* The descriptor is paid for: it goes unless the policy has changed its mind. As send_reply. */
+static int send_charged_fd(struct session *session, char terminator)
+{
+	int fd = call_hand_over_fd(session->call);
+	int r = append_reply(session, terminator);
+	ssize_t n;
+
+	if (r < 0 || fd < 0)
+		return r;
+	n = frame_send(session->socket, session->out, session->out_len, fd);
+	if (n < 0)
+		session->out_len = 0;
+	if (n == -EAGAIN)
+		return 0;
+	if (n == -ETOOMANYREFS || n == -ENOBUFS || n == -ENOMEM) {
+		/* The kernel has no room for descriptors in flight: this call fails, the connection goes on. */
+		call_refuse_fd(session->call, "DescriptorsInFlight");
+		return append_reply(session, terminator);
+	}
+	if (n < 0)
+		return (int)n;
+	set_in_flight(session);
+	drop_sent(session, (size_t)n);
+	return 1;
+}
+
+/* The client has read all there was: the descriptor may go, with the first byte of its reply. As send_reply. */
+static int send_reply_with_fd(struct session *session, char terminator)
+{
+	int r;
+
+	if (!charge_descriptor(session)) {
+		call_refuse_fd(session->call, "DescriptorsInFlight");
+		return append_reply(session, terminator);
+	}
+	r = send_charged_fd(session, terminator);
+	if (!session->fd_in_flight)
+		discharge_descriptor(session);
+	return r;
+}
+
+/*
+ * Puts the finished call's reply into the output, or, when it carries a descriptor, sends it on its own. 1: done with it;
+ * 0: it has to wait until the client has read the descriptor before; < 0: the connection is broken.
+ */
+static int send_reply(struct session *session)
+{
+	char terminator = frame_terminator(session->in.mode);
+	size_t len = 0;
+	const char *text = call_get_reply(session->call, &len);
+	int r;
+
+	if (!text)
+		return call_wants_reply(session->call) ? -ENOMEM : 1;
+	if (!call_has_fd(session->call)) {
+		r = append_out(session, text, len, terminator);
+		return r < 0 ? r : 1;
+	}
+	r = flush(session);
+	if (r < 0)
+		return r;
+	update_in_flight(session);
+	if (session->fd_in_flight || session->out_len > 0)
+		return 0;
+	return send_reply_with_fd(session, terminator);
+}
+
+/* The connection will not be read any more; it stays while a reply is still on its way. May finish: return at once. */
+static void linger(struct session *session)
+{
+	update_in_flight(session);
+	if (session->out_len == 0 && !session->fd_in_flight) {
+		session_finish(session);
+		return;
+	}
+	if (session->out_len == 0)
+		(void)shutdown(session->socket, SHUT_WR);
+	frame_reader_done(&session->in);
+	arm_timer(session, session->params.unread_us);
+	if (watch(session, SESSION_LINGERING) < 0)
+		session_finish(session);
+}
+
+static int fail_frame(struct session *session, const char *reason)
+{
+	CLEANUP(freep) char *text = NULL;
+	size_t len;
+
+	session->is_last = true;
+	frame_reader_done(&session->in);
+	text = call_format_bad_frame(reason, &len);
+	return text ? append_out(session, text, len, frame_terminator(session->in.mode)) : -ENOMEM;
+}
+
+static int start_call(struct session *session, const char *text, size_t len)
+{
+	struct call_params params = {
+		.text = text,
+		.len = len,
+		.identity = session->identity,
+		.is_control = session->params.is_control,
+		.listener = session->params.listener,
+	};
+	int r = call_new(&session->call, &params, session->env);
+
+	return r < 0 ? r : call_start(session->call, on_call_done, session);
+}
+
+/* Takes the next frame and begins its call. 1: finished, 0: there is none, or it runs; < 0: broken. */
+static int begin_next(struct session *session)
+{
+	const char *text;
+	size_t len;
+	int r = frame_reader_next(&session->in, &text, &len);
+
+	if (r == -EMSGSIZE)
+		return fail_frame(session, "the message is longer than 65536 bytes");
+	if (r == -EPROTO)
+		return fail_frame(session, "a NUL byte in line mode");
+	if (r <= 0)
+		return r;
+	session->frame_since_us = 0;
+	return start_call(session, text, len);
+}
+
+/* Finishes the call whose reply is due. As send_reply. */
+static int end_call(struct session *session)
+{
+	int r = send_reply(session);
+
+	if (r <= 0)
+		return r;
+	session->is_last = session->is_last || call_closes_connection(session->call);
+	session->call = call_free(session->call);
+	return 1;
+}
+
+/*
+ * Goes on as far as it can: the reply that is due, then the next calls, at most LIMIT_CALLS_PER_TURN, then one write.
+ * reply_due: session->call is finished. May finish the session: return at once.
+ */
+static void proceed(struct session *session, bool reply_due)
+{
+	int r = reply_due ? end_call(session) : 1;
+	int n_calls = 0;
+
+	while (r > 0 && !session->is_last && n_calls++ < LIMIT_CALLS_PER_TURN) {
+		r = begin_next(session);
+		if (r > 0)
+			r = end_call(session);
+	}
+	if (r >= 0)
+		r = flush(session) < 0 ? -EPIPE : 0;
+	if (r < 0) {
+		session_end(session);
+		return;
+	}
+	if (session->call || session->out_len > 0) {
+		r = watch(session, SESSION_BUSY);
+	} else if (session->is_last) {
+		linger(session);
+		return;
+	} else {
+		if (!frame_reader_is_partial(&session->in))
+			session->frame_since_us = 0;
+		else if (session->frame_since_us == 0)
+			session->frame_since_us = clock_now_us();
+		if (session->frame_since_us > 0)
+			arm_timer(session, session->params.frame_us);
+		r = watch(session, SESSION_READING);
+		if (r == 0 && n_calls > LIMIT_CALLS_PER_TURN)
+			r = evtimer_add(session->turn, &next_turn);
+	}
+	if (r < 0)
+		session_end(session);
+}
+
+static void on_call_done(struct call *call, void *arg)
+{
+	(void)call;
+	proceed(arg, true);
+}
+
+/* libevent looks at the clock once a turn; what it read names the turn. */
+static uint64_t get_turn(const struct session *session)
+{
+	struct timeval now = { 0 };
+
+	(void)event_base_gettimeofday_cached(session->env->request.base, &now);
+	return (uint64_t)now.tv_sec * USEC_PER_SEC + (uint64_t)now.tv_usec;
+}
+
+static bool may_work(const struct session *session)
+{
+	return quota_may_work(session->env->request.quota, session->identity.peer_uid,
+			      get_turn(session));
+}
+
+/* proceed() with what the client sent, on its user's account. The session may be gone afterwards. */
+static void work(struct session *session)
+{
+	struct quota *quota = session->env->request.quota;
+	uid_t uid = session->identity.peer_uid;
+	uint64_t turn = get_turn(session), begin_us = clock_now_us();
+
+	proceed(session, false);
+	quota_add_work(quota, uid, turn, clock_now_us() - begin_us);
+}
+
+static void on_turn(evutil_socket_t fd, short what, void *arg)
+{
+	struct session *session = arg;
+
+	(void)fd;
+	(void)what;
+	if (session->state != SESSION_READING)
+		return;
+	if (may_work(session))
+		work(session);
+	else if (evtimer_add(session->turn, &next_turn) < 0)
+		session_end(session);
+}
+
+/* Into the buffer: as inlet_receive, and -EPERM when another user goes on in the middle of a frame. */
+static ssize_t receive(struct session *session)
+{
+	bool is_partial = frame_reader_is_partial(&session->in);
+	char *space;
+	size_t size;
+	ssize_t n;
+	uid_t uid;
+	int r = frame_reader_get_space(&session->in, &space, &size);
+
+	if (r < 0)
+		return r;
+	n = inlet_receive(session->socket, space, size, session->env->closer, &uid);
+	if (n <= 0)
+		return n;
+	if (is_partial && uid != session->identity.message_uid)
+		return -EPERM;
+	session->identity.message_uid = uid;
+	frame_reader_add(&session->in, (size_t)n);
+	return n;
+}
+
+static void on_readable(evutil_socket_t fd, short what, void *arg)
+{
+	static const struct timeval pause = { .tv_usec = 10000 };
+	struct session *session = arg;
+	ssize_t n;
+
+	(void)fd;
+	(void)what;
+	if (event_pending(session->turn, EV_TIMEOUT, NULL))
+		return; /* complete frames are left from before: they come first */
+	if (!may_work(session))
+		return; /* still readable in the next turn */
+	n = receive(session);
+	if (n == -EAGAIN || n == -EINTR)
+		return;
+	if (n == -EBUSY) {
+		/* Nothing may be received that cannot be closed elsewhere: look again soon, without spinning. */
+		(void)event_del(session->readable);
+		if (evtimer_add(session->turn, &pause) < 0)
+			session_end(session);
+		return;
+	}
+	if (n < 0) {
+		session_end(session);
+		return;
+	}
+	if (n == 0)
+		session->is_last = true;
+	work(session);
+}
+
+static void on_ended(evutil_socket_t fd, short what, void *arg)
+{
+	struct session *session = arg;
+	struct pollfd poll_fd = { .fd = session->socket };
+
+	(void)fd;
+	(void)what;
+	if (poll(&poll_fd, 1, 0) > 0 && (poll_fd.revents & (POLLHUP | POLLERR)))
+		session_end(session);
+	/* else: half-closed. What was sent before is still answered; the end is read when its turn comes. */
+}
+
+static void on_writable(evutil_socket_t fd, short what, void *arg)
+{
+	struct session *session = arg;
+
+	(void)fd;
+	(void)what;
+	if (flush(session) < 0) {
+		session_end(session);
+		return;
+	}
+	update_in_flight(session);
+	if (session->state == SESSION_LINGERING)
+		linger(session);
+	else if (session->call && call_is_finished(session->call))
+		proceed(session, true);
+	else if (!session->call && session->out_len == 0)
+		proceed(session, false);
+	else if (watch(session, SESSION_BUSY) < 0)
+		session_end(session);
+}
+
+static void on_timer(evutil_socket_t fd, short what, void *arg)
+{
+	struct session *session = arg;
+	uint64_t now_us = clock_now_us(), due_us = get_due(session);
+
+	(void)fd;
+	(void)what;
+	if (session->state == SESSION_LINGERING)
+		linger(session);
+	else if (due_us <= now_us)
+		session_end(session);
+	else if (due_us < UINT64_MAX)
+		arm_timer(session, due_us - now_us);
+}

@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Operation: one request through all stages: policy on the options and the name, resolution, policy on each address, race
+ * (or, for a resolution alone, order). It owns its sub-operations and its deadline, and knows nothing of frames and JSON.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "daemon/base/addrlist.h"
+#include "daemon/base/config.h"
+#include "daemon/base/kinds.h"
+#include "daemon/connect/race.h"
+#include "daemon/connect/sockopts.h"
+#include "daemon/policy/policy.h"
+
+struct event_base;
+struct request;
+struct quota;
+struct resolver;
+
+/* What all requests share. The daemon owns it; config and policy change in place at a reload. */
+struct request_env {
+	struct event_base *base;
+	struct resolver *resolver;
+	struct policy *policy;
+	struct quota *quota;
+	const struct config *config;
+};
+
+enum request_kind {
+	REQUEST_CONNECT,
+	REQUEST_RESOLVE
+};
+
+struct request_params {
+	enum request_kind kind;
+	const char *host;    /* used in start only */
+	const char *service; /* likewise; NULL: no port, REQUEST_RESOLVE only */
+	enum transport transport;
+	enum family_choice families;
+	uint64_t timeout_us; /* 0 in these four: the configured value */
+	uint64_t attempt_timeout_us;
+	uint64_t attempt_delay_us;
+	uint64_t resolution_delay_us;
+	uint64_t
+		grace_us; /* REQUEST_RESOLVE: with one family there, the other may take this long; 0: LIMIT_RESOLVE_GRACE_USEC */
+	bool blocking;	  /* the descriptor is handed over without O_NONBLOCK */
+	struct sockopts options;
+	const char *privileged_option; /* the first one asked for; NULL: none; static */
+	struct identity identity;
+};
+
+/* Where the deadline or the policy ended it. */
+enum request_stage {
+	REQUEST_STAGE_POLICY,
+	REQUEST_STAGE_RESOLVE,
+	REQUEST_STAGE_CONNECT
+};
+
+/* What came of it. Lists are borrowed from the request; status as of done. */
+struct request_result {
+	int status;
+	uint64_t started_us, total_us,
+		resolve_us;		/* resolve_us: until the first address was there */
+	enum request_stage stage;	/* for -ASOCK_E_TIMED_OUT */
+	enum policy_stage denied_stage; /* for -ASOCK_E_DENIED */
+	const char *name;		/* as looked up; NULL: it did not come so far */
+	const char *reason;		/* for -ASOCK_E_INVALID_NAME, static */
+	const char *rcode;		/* for -ASOCK_E_SERVER_FAILED; NULL: none */
+	const struct endpoint *server;	/* the name server that answered or failed; NULL: none */
+	int headline;			/* for -ASOCK_E_CONNECT_FAILED: -errno of the whole */
+	const struct race_attempt *attempts;
+	size_t n_attempts;
+	size_t winner; /* index in attempts; REQUEST_CONNECT with status 0 only */
+	struct endpoint peer, local;
+	const struct candidate *candidates; /* REQUEST_RESOLVE: in order */
+	size_t n_candidates;
+};
+
+typedef void request_done_fn(struct request *request, int status, void *arg);
+
+MUST_CHECK int request_new(struct request **ret, const struct request_params *params,
+			   struct request_env *env);
+/* < 0: an outcome or a fault known at once (request_get_result tells more); done will not be called. */
+MUST_CHECK int request_start(struct request *request, request_done_fn *done, void *arg);
+void request_cancel(struct request *request);
+struct request *request_free(struct request *request);
+DEFINE_CLEANUP(struct request, request_free)
+
+void request_get_result(const struct request *request, struct request_result *ret);
+
+/* Judges the winner once more when the policy has changed since it was dialled; false: it may not be handed over. */
+bool request_may_hand_over(const struct request *request);
+
+/* The connected descriptor, close-on-exec, in the blocking mode asked for; -1: there is none. */
+int request_take_fd(struct request *request);
