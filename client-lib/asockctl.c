@@ -1,0 +1,219 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * asockctl: asks a running asockd from the command line. This file is the command line: options,
+ * the table of verbs, help. Options may stand before or behind the verb.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <getopt.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "client-lib/ctl.h"
+#include "protocol/text.h"
+
+#define TIMEOUT_MAX_SEC 1000000000 /* a number to stay in range; the daemon caps at an hour */
+
+struct verb {
+	const char *name;
+	const char *args;
+	const char *help;
+	size_t min_args;
+	size_t max_args;
+	bool has_family; /* -4 and -6 mean something */
+	bool has_probe;
+	ctl_verb_fn *run;
+};
+
+static ctl_verb_fn help;
+
+static const struct verb verbs[] = {
+	{ "connect", "[--probe] [-4|-6] HOST PORT | HOST:PORT",
+	  "join standard input and output to a connection;\n"
+	  "      with --probe connect, show the attempts in time, and close",
+	  1, 2, true, true, ctl_connect },
+	{ "resolve", "[-4|-6] HOST [SERVICE]",
+	  "look up addresses, in the order they would be tried", 1, 2, true, false, ctl_resolve },
+	{ "ping", "", "see whether the daemon answers, and how fast", 0, 0, false, false,
+	  ctl_ping },
+	{ "whoami", "", "show who the daemon takes you for", 0, 0, false, false, ctl_whoami },
+	{ "call", "METHOD [JSON]", "call any method of the protocol", 1, 2, false, false,
+	  ctl_call },
+	{ "help", "", "show this text", 0, 0, false, false, help },
+};
+
+static int help(const struct ctl *ctl)
+{
+	(void)ctl;
+	(void)puts("Usage: asockctl [OPTION]… VERB [ARGUMENT]…\n\nVerbs:");
+	for (size_t i = 0; i < ARRAY_LEN(verbs); i++)
+		(void)printf("  %s%s%s\n      %s\n", verbs[i].name, verbs[i].args[0] ? " " : "",
+			     verbs[i].args, verbs[i].help);
+	return ctl_print_line(
+		"\nOptions, before or behind the verb:\n"
+		"  --json             print the reply's parameters or the error as one line\n"
+		"  --socket PATH      the daemon's socket\n"
+		"  --control PATH     the daemon's control socket, for call\n"
+		"  --timeout SECONDS  for everything; fractions are allowed\n"
+		"  --version, --help\n\n"
+		"Exit status: 0 done, 1 usage, 2 no such name, 3 no data, 4 timed out, 5 failed,\n"
+		"7 daemon not reached, 8 denied.");
+}
+
+/* Seconds with at most six decimals, more than none. */
+static int parse_timeout(const char *text, uint64_t *ret_us)
+{
+	char digits[7] = "000000";
+	char whole_text[16];
+	const char *point = strchr(text, '.');
+	size_t len = point ? (size_t)(point - text) : strlen(text);
+	uint64_t whole = 0;
+	uint64_t fraction = 0;
+
+	if (len >= sizeof(whole_text) ||
+	    (point && (!point[1] || strlen(point + 1) >= sizeof(digits))))
+		return -EINVAL;
+	memcpy(whole_text, text, len);
+	whole_text[len] = '\0';
+	if (point)
+		memcpy(digits, point + 1, strlen(point + 1));
+	if ((len > 0 || !point) && text_parse_uint(whole_text, TIMEOUT_MAX_SEC, &whole) < 0)
+		return -EINVAL;
+	if (text_parse_uint(digits, 999999, &fraction) < 0 || whole + fraction == 0)
+		return -EINVAL;
+	*ret_us = whole * 1000000 + fraction;
+	return 0;
+}
+
+enum option_value {
+	OPTION_ARGUMENT = 1, /* what getopt answers for what is no option */
+	OPTION_JSON = 256,
+	OPTION_SOCKET,
+	OPTION_CONTROL,
+	OPTION_TIMEOUT,
+	OPTION_PROBE,
+	OPTION_VERSION
+};
+
+static const struct option options[] = {
+	{ "json", no_argument, NULL, OPTION_JSON },
+	{ "socket", required_argument, NULL, OPTION_SOCKET },
+	{ "control", required_argument, NULL, OPTION_CONTROL },
+	{ "timeout", required_argument, NULL, OPTION_TIMEOUT },
+	{ "probe", no_argument, NULL, OPTION_PROBE },
+	{ "version", no_argument, NULL, OPTION_VERSION },
+	{ "help", no_argument, NULL, 'h' },
+	{ NULL, 0, NULL, 0 },
+};
+
+/* One option into ctl. 0: go on; else the exit code plus one. */
+static int take_option(struct ctl *ctl, int option)
+{
+	switch (option) {
+	case OPTION_ARGUMENT:
+		ctl->args[ctl->n_args++] = optarg;
+		return 0;
+	case OPTION_JSON:
+		ctl->json = true;
+		return 0;
+	case OPTION_SOCKET:
+		ctl->socket_path = optarg;
+		return 0;
+	case OPTION_CONTROL:
+		ctl->control_path = optarg;
+		return 0;
+	case OPTION_TIMEOUT:
+		if (parse_timeout(optarg, &ctl->timeout_us) == 0)
+			return 0;
+		ctl_complain("--timeout takes seconds, 0.5 or 30, not \"%s\"", optarg);
+		return CTL_EXIT_USAGE + 1;
+	case OPTION_PROBE:
+		ctl->probe = true;
+		return 0;
+	case '4':
+		ctl->family = ASOCK_FAMILY_INET;
+		return 0;
+	case '6':
+		ctl->family = ASOCK_FAMILY_INET6;
+		return 0;
+	case OPTION_VERSION:
+		return ctl_print_line("asockctl " PACKAGE_VERSION) + 1;
+	case 'h':
+		return help(ctl) + 1;
+	default:
+		(void)fputs("Try \"asockctl --help\".\n", stderr);
+		return CTL_EXIT_USAGE + 1;
+	}
+}
+
+static int run_verb(struct ctl *ctl)
+{
+	const struct verb *verb = NULL;
+	const char *name = ctl->args[0];
+
+	if (ctl->n_args == 0) {
+		ctl_complain("a verb is missing; try \"asockctl --help\"");
+		return CTL_EXIT_USAGE;
+	}
+	for (size_t i = 0; i < ARRAY_LEN(verbs); i++)
+		if (strcmp(verbs[i].name, name) == 0)
+			verb = &verbs[i];
+	ctl->args++;
+	ctl->n_args--;
+	if (!verb)
+		ctl_complain("there is no verb \"%s\"; try \"asockctl --help\"", name);
+	else if (ctl->n_args < verb->min_args || ctl->n_args > verb->max_args)
+		ctl_complain("usage: asockctl %s %s", name, verb->args);
+	else if (ctl->family != ASOCK_FAMILY_ANY && !verb->has_family)
+		ctl_complain("-4 and -6 are not for %s", name);
+	else if (ctl->probe && !verb->has_probe)
+		ctl_complain("--probe is not for %s", name);
+	else
+		return verb->run(ctl);
+	return CTL_EXIT_USAGE;
+}
+
+/* So that no socket becomes standard input, output or error by accident. */
+static void open_standard_descriptors(void)
+{
+	int fd;
+
+	do
+		fd = open("/dev/null", O_RDWR);
+	while (fd >= 0 && fd <= STDERR_FILENO);
+	(void)close_fd(fd);
+}
+
+int main(int argc, char **argv)
+{
+	struct ctl ctl = { 0 };
+	CLEANUP(freep) char **args = calloc((size_t)argc + 1, sizeof(*args));
+
+	open_standard_descriptors();
+	(void)signal(SIGPIPE, SIG_IGN);
+	ctl.args = args;
+	if (!args) {
+		ctl_complain("no memory");
+		return CTL_EXIT_USAGE;
+	}
+	/*
+	 * "-": every argument in its place, also where POSIXLY_CORRECT would end the options at the
+	 * verb.
+	 */
+	for (;;) {
+		int option = getopt_long(argc, argv, "-46h", options, NULL);
+		int stop;
+
+		if (option < 0)
+			break;
+		stop = take_option(&ctl, option);
+		if (stop)
+			return stop - 1;
+	}
+	while (optind < argc)
+		ctl.args[ctl.n_args++] = argv[optind++];
+	return run_verb(&ctl);
+}
