@@ -127,6 +127,19 @@ static int read_servers(struct config *config, const char *value, const struct i
 	return 0;
 }
 
+static int read_path(char **field, const struct key *key, const char *value,
+		     const struct ini_place *place, struct ini_error *error)
+{
+	if (value[0] != '/')
+		return ini_fail(error, place,
+				"%s= must be a path that begins with \"/\", not \"%s\"", key->name,
+				value);
+	if (key->kind == KEY_SOCKET && strlen(value) > SOCKET_PATH_MAX)
+		return ini_fail(error, place, "%s= is a path of at most %d bytes (unix(7))",
+				key->name, SOCKET_PATH_MAX);
+	return set_path(field, value);
+}
+
 static int read_value(struct config *config, const struct key *key, const char *value,
 		      const struct ini_place *place, struct ini_error *error)
 {
@@ -138,16 +151,8 @@ static int read_value(struct config *config, const struct key *key, const char *
 		return ini_fail(error, place, "%s= in [%s] is not supported yet", key->name,
 				key->section);
 	case KEY_SOCKET:
-		if (strlen(value) > SOCKET_PATH_MAX)
-			return ini_fail(error, place, "%s= is a path of at most %d bytes (unix(7))",
-					key->name, SOCKET_PATH_MAX);
-		/* fall through */
 	case KEY_PATH:
-		if (value[0] != '/')
-			return ini_fail(error, place,
-					"%s= must be a path that begins with \"/\", not \"%s\"",
-					key->name, value);
-		return set_path(field_of(config, key), value);
+		return read_path(field_of(config, key), key, value, place, error);
 	case KEY_LEVEL:
 		if (log_level_parse(value, field_of(config, key)) < 0)
 			return ini_fail(
