@@ -283,11 +283,12 @@ int racer_add_answer(struct racer *racer, int family, int status, const struct c
 	if (n > ADDRSORT_MAX)
 		n = ADDRSORT_MAX; /* the engine takes no more */
 	if (n > 0) {
-		sources = reallocarray(NULL, n, sizeof(*sources));
+		sources = calloc(n, sizeof(*sources));
 		if (!sources)
 			return -ENOMEM;
 	}
-	for (size_t i = 0; i < n; i++)
+	/* A literal is alone: there is nothing to sort it with. */
+	for (size_t i = 0; i < n && items[i].source != SOURCE_LITERAL; i++)
 		addrsort_find_source(&items[i].endpoint, &sources[i]);
 	r = race_on_answer(racer->race, clock_now_us(), family, status, items, sources, n);
 	if (r < 0)

@@ -304,22 +304,22 @@ static void start_connect(struct call *call)
 }
 
 /*
- * The reply has to leave in one sendmsg with its descriptor: when long names make it too long, it tells fewer attempts.
+ * The reply has to leave in one sendmsg with its descriptor: when long names make it too long, it tells fewer attempts. Two
+ * always have room.
  */
 static void finish_connect(struct call *call, const struct request_result *result)
 {
 	int fd = request_take_fd(call_get_request(call));
+	size_t max = LIMIT_ATTEMPTS_IN_REPLY;
+	json_t *reply = replies_connected(result, max);
 
-	for (size_t max = LIMIT_ATTEMPTS_IN_REPLY;; max = (max + 1) / 2) {
-		json_t *reply = replies_connected(result, max);
-
-		if (!reply || max == 1 ||
-		    json_dumpb(reply, NULL, 0, JSON_COMPACT) < LIMIT_REPLY_WITH_FD_BYTES - 64) {
-			call_reply_fd(call, reply, fd);
-			return;
-		}
+	while (reply && max > 2 && result->n_attempts > 2 &&
+	       json_dumpb(reply, NULL, 0, JSON_COMPACT) >= LIMIT_REPLY_WITH_FD_BYTES - 64) {
 		json_decref(reply);
+		max /= 2;
+		reply = replies_connected(result, max);
 	}
+	call_reply_fd(call, reply, fd);
 }
 
 static const struct method methods[] = {

@@ -6,10 +6,10 @@
  *      │                                                          │
  *      └──── end of input, or nothing more may follow ────────────┴──► LINGERING ──► DONE
  *
- * READING watches for input, level-triggered. BUSY reads nothing, so what a client sends ahead waits in the kernel; it
- * watches for the client's end (EV_CLOSED) and, where something has to go out, for room (EV_WRITE), both edge-triggered:
- * a half-closed socket would otherwise report its end for ever. The two kinds of trigger must not meet on one descriptor
- * in libevent, so one set is removed before the other is added.
+ * READING watches for input, level-triggered. BUSY reads nothing, so what a client sends ahead waits in the kernel: as
+ * soon as there is something, or something has to go out, it watches for the client's end (EV_CLOSED) and for room
+ * (EV_WRITE) instead, both edge-triggered: a half-closed socket would otherwise report its end for ever. The two kinds of
+ * trigger must not meet on one descriptor in libevent, so one set is removed before the other is added.
  *
  * At the end, half-close (SHUT_WR at the client) and full close look the same to EV_CLOSED; poll() tells them apart: after
  * a half-close the calls already made are still answered, after a full close everything is cancelled.
@@ -298,21 +298,11 @@ static void arm_timer(struct session *session, uint64_t wait_us)
 		log_debug("a connection has no timer: out of memory");
 }
 
-/* Switches the watch on the socket. */
-static int watch(struct session *session, enum session_state state)
+/* Input is no longer watched, but the client's end is, and room to write where something waits for it. */
+static int watch_end(struct session *session, bool wants_room)
 {
-	bool is_reply_due = session->call && call_is_finished(session->call);
-	bool wants_room = session->out_len > 0 || session->fd_in_flight || is_reply_due;
 	int r = 0;
 
-	session->state = state;
-	if (state == SESSION_READING) {
-		(void)event_del(session->ended);
-		(void)event_del(session->writable);
-		return event_pending(session->readable, EV_READ, NULL)
-			       ? 0
-			       : event_add(session->readable, NULL);
-	}
 	(void)event_del(session->readable);
 	if (!event_pending(session->ended, EV_CLOSED, NULL))
 		r |= event_add(session->ended, NULL);
@@ -321,6 +311,29 @@ static int watch(struct session *session, enum session_state state)
 	if (!wants_room)
 		(void)event_del(session->writable);
 	return r;
+}
+
+/* Switches the watch on the socket. */
+static int watch(struct session *session, enum session_state state)
+{
+	bool is_reply_due = session->call && call_is_finished(session->call);
+	bool wants_room = session->out_len > 0 || is_reply_due;
+	bool is_read_watched = event_pending(session->readable, EV_READ, NULL);
+
+	session->state = state;
+	switch (state) {
+	case SESSION_READING:
+		(void)event_del(session->ended);
+		(void)event_del(session->writable);
+		return is_read_watched ? 0 : event_add(session->readable, NULL);
+	case SESSION_BUSY:
+		/* Most calls are over before the client says another word: on_readable switches when it does. */
+		return is_read_watched && !wants_room ? 0 : watch_end(session, wants_room);
+	case SESSION_LINGERING:
+	case SESSION_DONE:
+		break;
+	}
+	return watch_end(session, wants_room || session->fd_in_flight);
 }
 
 static int append_out(struct session *session, const char *text, size_t len, char terminator)
@@ -639,6 +652,11 @@ static void on_readable(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd;
 	(void)what;
+	if (session->state == SESSION_BUSY) {
+		if (watch_end(session, false) < 0)
+			session_end(session);
+		return;
+	}
 	if (event_pending(session->turn, EV_TIMEOUT, NULL))
 		return; /* complete frames are left from before: they come first */
 	if (!may_work(session))

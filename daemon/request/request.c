@@ -12,8 +12,8 @@
 
 #include <assert.h>
 #include <event2/event.h>
-#include <fcntl.h>
 #include <stdlib.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 
 #include "daemon/base/clock.h"
@@ -164,7 +164,7 @@ static int take_winner(struct request *request)
 {
 	struct sockaddr_storage name;
 	socklen_t len = sizeof(name);
-	int flags, r;
+	int off = 0, r;
 
 	request->fd = racer_take_fd(request->racer);
 	if (request->fd < 0)
@@ -175,10 +175,7 @@ static int take_winner(struct request *request)
 	r = endpoint_from_sockaddr((struct sockaddr *)&name, len, &request->local);
 	if (r < 0 || !request->params.blocking)
 		return r;
-	flags = fcntl(request->fd, F_GETFL);
-	if (flags < 0 || fcntl(request->fd, F_SETFL, flags & ~O_NONBLOCK) < 0)
-		return -errno;
-	return 0;
+	return ioctl(request->fd, FIONBIO, &off) < 0 ? -errno : 0;
 }
 
 static void on_raced(struct racer *racer, int status, void *arg)
