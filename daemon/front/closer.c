@@ -7,10 +7,13 @@
 #include <stdbool.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <time.h>
 
 #include "daemon/base/limits.h"
 
 #define RIGHTS_MAX 253 /* SCM_MAX_FD */
+
+#define JOIN_SECONDS 1 /* a stop waits so long for a close() that blocks */
 
 struct item {
 	int fd; /* owned */
@@ -112,6 +115,19 @@ static void *run(void *arg)
 	return NULL;
 }
 
+/* Whether the thread has ended. One that hangs in a hostile close() keeps its memory: the process is about to end. */
+static bool join(struct closer *closer)
+{
+	struct timespec limit;
+
+	(void)clock_gettime(CLOCK_REALTIME, &limit);
+	limit.tv_sec += JOIN_SECONDS;
+	if (pthread_timedjoin_np(closer->thread, NULL, &limit) == 0)
+		return true;
+	(void)pthread_detach(closer->thread);
+	return false;
+}
+
 struct closer *closer_free(struct closer *closer)
 {
 	if (!closer)
@@ -120,8 +136,8 @@ struct closer *closer_free(struct closer *closer)
 	closer->stop = true;
 	(void)pthread_cond_signal(&closer->wanted);
 	(void)pthread_mutex_unlock(&closer->lock);
-	if (closer->has_thread)
-		(void)pthread_join(closer->thread, NULL);
+	if (closer->has_thread && !join(closer))
+		return NULL;
 	for (; closer->n > 0; closer->n--) {
 		(void)close(closer->ring[closer->first].fd);
 		closer->first = (closer->first + 1) % LIMIT_CLOSER_QUEUE;

@@ -15,7 +15,7 @@
 struct closer;
 
 MUST_CHECK int closer_new(struct closer **ret);
-/* Waits for the thread, which may be in a close() that blocks: for tests. The daemon ends by exiting. */
+/* Waits a second for the thread; one that hangs longer in a close() is left behind. */
 struct closer *closer_free(struct closer *closer);
 DEFINE_CLEANUP(struct closer, closer_free)
 
