@@ -20,6 +20,8 @@
 	3600000000 /* longest time a client may ask for, microseconds; more is cut to this */
 #define LIMIT_LISTEN_BACKLOG   4096 /* connections waiting for accept */
 #define LIMIT_ACCEPTS_PER_TURN 64   /* connections accepted per listener and loop turn */
+#define LIMIT_CONTROL_RESERVE \
+	16 /* connections over the control socket beyond Connections= and ConnectionsPerUid= */
 #define LIMIT_ACCEPT_PAUSE_USEC \
 	100000			/* accept rests this long when descriptors run out, microseconds */
 #define LIMIT_CLOSER_QUEUE 1024 /* received descriptors waiting for the closer thread */

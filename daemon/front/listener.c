@@ -206,6 +206,8 @@ static void refuse(int socket, const char *limit)
 static int add_session(struct listener *listener, int socket)
 {
 	const struct config *config = listener->env->request.config;
+	/* Who manages the daemon gets in when its clients have filled it up. */
+	size_t reserve = listener->params.is_control ? LIMIT_CONTROL_RESERVE : 0;
 	const struct session_params params = { .listener = listener->params.name,
 					       .is_control = listener->params.is_control };
 	CLEANUP(session_freep) struct session *session = NULL;
@@ -217,13 +219,13 @@ static int add_session(struct listener *listener, int socket)
 	if (!member)
 		return -ENOMEM;
 	if (quota_get_total(listener->env->request.quota, QUOTA_CONNECTIONS) >=
-	    config->connections) {
+	    config->connections + reserve) {
 		refuse(socket, "Connections");
 		return -EDQUOT;
 	}
 	member->uid = session_get_uid(session);
 	r = quota_charge(listener->env->request.quota, member->uid, QUOTA_CONNECTIONS,
-			 config->connections_per_uid);
+			 config->connections_per_uid + reserve);
 	if (r == -EDQUOT)
 		refuse(socket, "ConnectionsPerUid");
 	if (r < 0)

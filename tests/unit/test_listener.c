@@ -331,6 +331,23 @@ START_TEST(one_user_has_so_many_connections_and_no_more)
 }
 END_TEST
 
+START_TEST(who_manages_the_daemon_gets_in_when_it_is_full)
+{
+	const uid_t other = geteuid() + 1;
+	struct scene scene;
+
+	scene_open(&scene, true);
+	scene.rig.config->connections = 1;
+	scene.rig.config->connections_per_uid = 1;
+	/* The public socket's. */
+	ck_assert_int_eq(quota_charge(scene.rig.env.request.quota, other, QUOTA_CONNECTIONS, 1), 0);
+	(void)add_served(&scene);
+	(void)add_served(&scene);
+	quota_discharge(scene.rig.env.request.quota, other, QUOTA_CONNECTIONS);
+	scene_close(&scene);
+}
+END_TEST
+
 START_TEST(there_are_so_many_connections_and_no_more)
 {
 	struct scene scene;
@@ -444,6 +461,8 @@ SUITE_MAIN("listener", a_bound_socket_has_its_mode_whatever_the_umask, a_dead_so
 	   what_is_no_socket_is_left_alone, paths_that_cannot_be_are_refused,
 	   the_longest_path_there_is_can_be_bound, a_bind_that_fails_half_way_leaves_nothing_behind,
 	   clients_are_accepted_and_served, a_control_listener_has_control_sessions,
-	   one_user_has_so_many_connections_and_no_more, there_are_so_many_connections_and_no_more,
-	   a_stopped_listener_goes_on_with_its_sessions, without_descriptors_it_rests_and_recovers,
-	   many_at_once_are_all_served, a_bad_listening_descriptor_is_closed_and_told)
+	   one_user_has_so_many_connections_and_no_more,
+	   who_manages_the_daemon_gets_in_when_it_is_full,
+	   there_are_so_many_connections_and_no_more, a_stopped_listener_goes_on_with_its_sessions,
+	   without_descriptors_it_rests_and_recovers, many_at_once_are_all_served,
+	   a_bad_listening_descriptor_is_closed_and_told)
