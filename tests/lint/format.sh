@@ -27,7 +27,7 @@ list() {
 		for pattern in "$@"; do
 			find . -path './build*' -prune -o -name "$pattern" -print | sed 's|^\./||'
 		done
-	fi | sort -u | grep -vE '(^|/)config\.h$' | while read -r file; do [ -f "$file" ] && echo "$file"; done
+	fi | sort -u | grep -vE '(^|/)config\.h$|^build-aux/' | while read -r file; do [ -f "$file" ] && echo "$file"; done
 }
 
 sources=$(list '*.c' '*.h')
