@@ -294,6 +294,17 @@ struct dns_config_file *dns_config_file_free(struct dns_config_file *file)
 	return NULL;
 }
 
+bool dns_config_file_is(const struct dns_config_file *file, const char *path,
+			const struct endpoint *servers, size_t n)
+{
+	if (strcmp(file->file.path, path ? path : "") != 0 || file->n_servers != n)
+		return false;
+	for (size_t i = 0; i < n; i++)
+		if (!endpoint_equal(&file->servers[i], &servers[i]))
+			return false;
+	return true;
+}
+
 const struct dns_config *dns_config_file_get(struct dns_config_file *file)
 {
 	file_follow_refresh(&file->file, load, file);

@@ -51,5 +51,9 @@ MUST_CHECK int dns_config_file_new(struct dns_config_file **ret, const char *pat
 struct dns_config_file *dns_config_file_free(struct dns_config_file *file);
 DEFINE_CLEANUP(struct dns_config_file, dns_config_file_free)
 
+/* Whether a new one from the same path and servers would say the same. */
+bool dns_config_file_is(const struct dns_config_file *file, const char *path,
+			const struct endpoint *servers, size_t n);
+
 /* What is in force now; borrowed until the next call. */
 const struct dns_config *dns_config_file_get(struct dns_config_file *file);

@@ -288,6 +288,11 @@ size_t hosts_lookup(struct hosts *hosts, const char *name, struct address *ret, 
 	return n;
 }
 
+const char *hosts_get_path(const struct hosts *hosts)
+{
+	return hosts->file.path;
+}
+
 size_t hosts_get_bad_lines(const struct hosts *hosts, size_t *ret_first)
 {
 	*ret_first = hosts->table.first_bad_line;

@@ -17,6 +17,8 @@ MUST_CHECK int hosts_new(struct hosts **ret, const char *path);
 struct hosts *hosts_free(struct hosts *hosts);
 DEFINE_CLEANUP(struct hosts, hosts_free)
 
+const char *hosts_get_path(const struct hosts *hosts);
+
 /*
  * What hosts_lookup does with the file's text when it changed: len bytes take the place of all that
  * was known. -ENOMEM: it stays.

@@ -99,26 +99,46 @@ struct resolver *resolver_free(struct resolver *resolver)
 	return NULL;
 }
 
+/* NULL and "" both mean no file. */
+static bool is_same_path(const char *a, const char *b)
+{
+	return strcmp(a ? a : "", b ? b : "") == 0;
+}
+
+/*
+ * What stays the same is kept: a file that cannot be read at the moment would be an empty one to whoever opens it anew.
+ */
 int resolver_configure(struct resolver *resolver, const struct resolver_params *params)
 {
 	CLEANUP(hosts_freep) struct hosts *hosts = NULL;
 	CLEANUP(services_freep) struct services *services = NULL;
 	CLEANUP(dns_config_file_freep) struct dns_config_file *dns_config = NULL;
-	int r = hosts_new(&hosts, params->hosts_file);
+	int r = 0;
 
-	if (r == 0)
+	if (!resolver->hosts || !is_same_path(hosts_get_path(resolver->hosts), params->hosts_file))
+		r = hosts_new(&hosts, params->hosts_file);
+	if (r == 0 && (!resolver->services ||
+		       !is_same_path(services_get_path(resolver->services), params->services_file)))
 		r = services_new(&services, params->services_file);
-	if (r == 0)
+	if (r == 0 &&
+	    (!resolver->dns_config || !dns_config_file_is(resolver->dns_config, params->resolv_conf,
+							  params->servers, params->n_servers)))
 		r = dns_config_file_new(&dns_config, params->resolv_conf, params->servers,
 					params->n_servers);
 	if (r < 0)
 		return r;
-	hosts_free(resolver->hosts);
-	services_free(resolver->services);
-	dns_config_file_free(resolver->dns_config);
-	resolver->hosts = TAKE_PTR(hosts);
-	resolver->services = TAKE_PTR(services);
-	resolver->dns_config = TAKE_PTR(dns_config);
+	if (hosts) {
+		hosts_free(resolver->hosts);
+		resolver->hosts = TAKE_PTR(hosts);
+	}
+	if (services) {
+		services_free(resolver->services);
+		resolver->services = TAKE_PTR(services);
+	}
+	if (dns_config) {
+		dns_config_file_free(resolver->dns_config);
+		resolver->dns_config = TAKE_PTR(dns_config);
+	}
 	return 0;
 }
 

@@ -246,6 +246,11 @@ int services_resolve(struct services *services, const char *service, enum transp
 	return 0;
 }
 
+const char *services_get_path(const struct services *services)
+{
+	return services->file.path;
+}
+
 size_t services_get_bad_lines(const struct services *services, size_t *ret_first)
 {
 	*ret_first = services->table.first_bad_line;

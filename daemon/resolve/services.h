@@ -19,6 +19,8 @@ MUST_CHECK int services_new(struct services **ret, const char *path);
 struct services *services_free(struct services *services);
 DEFINE_CLEANUP(struct services, services_free)
 
+const char *services_get_path(const struct services *services);
+
 /*
  * What services_resolve does with the file's text when it changed: len bytes take the place of all
  * that was known. -ENOMEM: it stays.

@@ -171,6 +171,29 @@ def test_reload_with_a_mistake_keeps_the_old(start, greeter):
         assert caught.value.name == wire.DENIED
 
 
+def test_file_that_cannot_be_read_is_said_once_and_changes_nothing(start):
+    daemon = start(hosts="192.0.2.1 kept.test\n")
+    with Client(daemon.socket) as client:
+        def resolve():
+            return client.call(wire.RESOLVE, host="kept.test")["endpoints"][0]["address"]
+
+        assert resolve() == "192.0.2.1"
+        daemon.hosts_file.unlink()
+        daemon.hosts_file.mkdir()
+        assert resolve() == "192.0.2.1"
+        # A reload does not open it anew either.
+        daemon.process.send_signal(signal.SIGHUP)
+        daemon.wait_stderr("configuration reloaded")
+        assert resolve() == "192.0.2.1"
+        assert daemon.stderr().count("cannot be read") == 1
+        daemon.hosts_file.rmdir()
+        daemon.hosts_file.write_text("192.0.2.2 kept.test\n")
+        assert resolve() == "192.0.2.2"
+        daemon.hosts_file.unlink()
+        with pytest.raises(wire.CallError):
+            resolve()
+
+
 def test_many_reloads_leak_nothing(start):
     daemon = start("[Never]\nTo=127.0.0.66\n")
     with Client(daemon.socket) as client:
