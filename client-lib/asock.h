@@ -316,8 +316,8 @@ int asock_result_get_endpoint(const struct asock_result *result, size_t index,
 enum asock_attempt_outcome {
 	ASOCK_ATTEMPT_CONNECTED = 0,
 	ASOCK_ATTEMPT_FAILED,	 /* error says why */
-	ASOCK_ATTEMPT_TIMEOUT,	 /* its own time ran out */
-	ASOCK_ATTEMPT_CANCELLED, /* another one was faster, or the call's time ran out */
+	ASOCK_ATTEMPT_TIMEOUT,	 /* its own time ran out, or the call's */
+	ASOCK_ATTEMPT_CANCELLED, /* another one was faster */
 	ASOCK_ATTEMPT_DENIED	 /* not tried: the policy does not allow this address */
 };
 

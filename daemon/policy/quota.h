@@ -36,8 +36,8 @@ size_t quota_get(const struct quota *quota, uid_t uid, enum quota_kind kind);
 size_t quota_get_total(const struct quota *quota, enum quota_kind kind);
 
 /*
- * Whether uid may take one more of a common stock of `total`: half of what the others have left. So one user alone gets
- * half of it, and however many come, there is always something left for the next.
+ * Whether uid may take one more of a common stock of `total`: half of what the others have left. So the first user gets half
+ * of it, the next half of the rest, and it takes many to use it up.
  */
 bool quota_has_share(const struct quota *quota, uid_t uid, enum quota_kind kind, size_t total);
 
