@@ -44,12 +44,10 @@
 #include "daemon/front/call.h"
 #include "daemon/front/closer.h"
 #include "daemon/front/inlet.h"
+#include "daemon/front/outlet.h"
 #include "daemon/front/peer.h"
 #include "daemon/policy/quota.h"
 #include "protocol/frame.h"
-
-/* Bytes of replies of one turn that wait for room: LIMIT_CALLS_PER_TURN of the largest kind fit. */
-#define OUT_MAX (1024 * 1024)
 
 enum session_state {
 	SESSION_READING,
@@ -70,8 +68,7 @@ struct session {
 	struct event *turn;  /* owned: goes on in the next loop turn */
 	struct frame_reader in;
 	struct call *call; /* owned: being answered, or its reply waits */
-	char *out;	   /* owned: replies that are not yet sent */
-	size_t out_len, out_allocated;
+	struct outlet out; /* replies that are not yet sent */
 	uint64_t timer_due_us;
 	uint64_t frame_since_us; /* the unfinished frame's first byte; 0: none */
 	uint64_t sent_us;	 /* the last reply */
@@ -194,7 +191,7 @@ struct session *session_free(struct session *session)
 		if (events[i])
 			event_free(events[i]);
 	frame_reader_done(&session->in);
-	free(session->out);
+	outlet_clear(&session->out);
 	close_socket(session);
 	free(session);
 	return NULL;
@@ -202,7 +199,7 @@ struct session *session_free(struct session *session)
 
 bool session_is_busy(const struct session *session)
 {
-	return session->call || session->out_len > 0;
+	return session->call || session->out.len > 0;
 }
 
 uid_t session_get_uid(const struct session *session)
@@ -225,7 +222,7 @@ static void linger(struct session *session);
 static void session_end(struct session *session)
 {
 	session->call = call_free(session->call);
-	session->out_len = 0;
+	outlet_clear(&session->out);
 	session->is_last = true;
 	linger(session);
 }
@@ -280,7 +277,7 @@ static uint64_t get_due(const struct session *session)
 	if (session->frame_since_us > 0)
 		due_us = session->frame_since_us + session->params.frame_us;
 	if (session->sent_us > 0 && session->sent_us + session->params.unread_us < due_us &&
-	    (session->out_len > 0 || has_unread(session)))
+	    (session->out.len > 0 || has_unread(session)))
 		due_us = session->sent_us + session->params.unread_us;
 	return due_us;
 }
@@ -317,7 +314,7 @@ static int watch_end(struct session *session, bool wants_room)
 static int watch(struct session *session, enum session_state state)
 {
 	bool is_reply_due = session->call && call_is_finished(session->call);
-	bool wants_room = session->out_len > 0 || is_reply_due;
+	bool wants_room = session->out.len > 0 || is_reply_due;
 	bool is_read_watched = event_pending(session->readable, EV_READ, NULL);
 
 	session->state = state;
@@ -336,40 +333,9 @@ static int watch(struct session *session, enum session_state state)
 	return watch_end(session, wants_room || session->fd_in_flight);
 }
 
-static int append_out(struct session *session, const char *text, size_t len, char terminator)
+/* Something went out: the client has time to read it from now on. */
+static void note_sent(struct session *session)
 {
-	size_t wanted = session->out_len + len + 1;
-
-	if (wanted > OUT_MAX)
-		return -ENOBUFS;
-	if (wanted > session->out_allocated) {
-		size_t allocated = session->out_allocated > 0 ? session->out_allocated : 1024;
-		char *out;
-
-		while (allocated < wanted)
-			allocated *= 2;
-		out = realloc(session->out, allocated);
-		if (!out)
-			return -ENOMEM;
-		session->out = out;
-		session->out_allocated = allocated;
-	}
-	memcpy(session->out + session->out_len, text, len);
-	session->out[session->out_len + len] = terminator;
-	session->out_len = wanted;
-	return 0;
-}
-
-/* Forgets what was sent; an idle connection holds no buffer. */
-static void drop_sent(struct session *session, size_t n)
-{
-	session->out_len -= n;
-	memmove(session->out, session->out + n, session->out_len);
-	if (session->out_len == 0) {
-		free(session->out);
-		session->out = NULL;
-		session->out_allocated = 0;
-	}
 	session->sent_us = clock_now_us();
 	arm_timer(session, session->params.unread_us);
 }
@@ -379,14 +345,14 @@ static int flush(struct session *session)
 {
 	ssize_t n;
 
-	if (session->out_len == 0)
+	if (session->out.len == 0)
 		return 0;
-	n = frame_send(session->socket, session->out, session->out_len, -1);
+	n = outlet_send(&session->out, session->socket, -1);
 	if (n == -EAGAIN)
 		return 0;
 	if (n < 0)
 		return (int)n;
-	drop_sent(session, (size_t)n);
+	note_sent(session);
 	return 0;
 }
 
@@ -394,7 +360,7 @@ static int append_reply(struct session *session, char terminator)
 {
 	size_t len = 0;
 	const char *text = call_get_reply(session->call, &len);
-	int r = text ? append_out(session, text, len, terminator) : -ENOMEM;
+	int r = text ? outlet_add(&session->out, text, len, terminator) : -ENOMEM;
 
 	return r < 0 ? r : 1;
 }
@@ -408,9 +374,9 @@ static int send_charged_fd(struct session *session, char terminator)
 
 	if (r < 0 || fd < 0)
 		return r;
-	n = frame_send(session->socket, session->out, session->out_len, fd);
+	n = outlet_send(&session->out, session->socket, fd);
 	if (n < 0)
-		session->out_len = 0;
+		outlet_clear(&session->out);
 	if (n == -EAGAIN)
 		return 0;
 	if (n == -ETOOMANYREFS || n == -ENOBUFS || n == -ENOMEM) {
@@ -421,7 +387,7 @@ static int send_charged_fd(struct session *session, char terminator)
 	if (n < 0)
 		return (int)n;
 	set_in_flight(session);
-	drop_sent(session, (size_t)n);
+	note_sent(session);
 	return 1;
 }
 
@@ -454,14 +420,14 @@ static int send_reply(struct session *session)
 	if (!text)
 		return call_wants_reply(session->call) ? -ENOMEM : 1;
 	if (!call_has_fd(session->call)) {
-		r = append_out(session, text, len, terminator);
+		r = outlet_add(&session->out, text, len, terminator);
 		return r < 0 ? r : 1;
 	}
 	r = flush(session);
 	if (r < 0)
 		return r;
 	update_in_flight(session);
-	if (session->fd_in_flight || session->out_len > 0)
+	if (session->fd_in_flight || session->out.len > 0)
 		return 0;
 	return send_reply_with_fd(session, terminator);
 }
@@ -470,11 +436,11 @@ static int send_reply(struct session *session)
 static void linger(struct session *session)
 {
 	update_in_flight(session);
-	if (session->out_len == 0 && !session->fd_in_flight) {
+	if (session->out.len == 0 && !session->fd_in_flight) {
 		session_finish(session);
 		return;
 	}
-	if (session->out_len == 0)
+	if (session->out.len == 0)
 		(void)shutdown(session->socket, SHUT_WR);
 	frame_reader_done(&session->in);
 	arm_timer(session, session->params.unread_us);
@@ -490,7 +456,8 @@ static int fail_frame(struct session *session, const char *reason)
 	session->is_last = true;
 	frame_reader_done(&session->in);
 	text = call_format_bad_frame(reason, &len);
-	return text ? append_out(session, text, len, frame_terminator(session->in.mode)) : -ENOMEM;
+	return text ? outlet_add(&session->out, text, len, frame_terminator(session->in.mode))
+		    : -ENOMEM;
 }
 
 static int start_call(struct session *session, const char *text, size_t len)
@@ -556,7 +523,7 @@ static void proceed(struct session *session, bool reply_due)
 		session_end(session);
 		return;
 	}
-	if (session->call || session->out_len > 0) {
+	if (session->call || session->out.len > 0) {
 		r = watch(session, SESSION_BUSY);
 	} else if (session->is_last) {
 		linger(session);
@@ -707,7 +674,7 @@ static void on_writable(evutil_socket_t fd, short what, void *arg)
 		linger(session);
 	else if (session->call && call_is_finished(session->call))
 		proceed(session, true);
-	else if (!session->call && session->out_len == 0)
+	else if (!session->call && session->out.len == 0)
 		proceed(session, false);
 	else if (watch(session, SESSION_BUSY) < 0)
 		session_end(session);
