@@ -62,6 +62,8 @@ static struct resolver_params resolver_params_of(const struct config *config)
 
 static void lower(const char *key, size_t *limit, size_t max)
 {
+	if (max == 0)
+		max = 1;
 	if (*limit <= max)
 		return;
 	log_notice("a limit is lowered to what the number of descriptors allows key=%s value=%zu",
@@ -407,6 +409,7 @@ static void on_terminate(evutil_socket_t signal, short what, void *arg)
 	log_info("stopping signal=%s", signal == SIGINT ? "INT" : "TERM");
 	(void)sd_notify(0, "STOPPING=1\nSTATUS=Finishing the calls that are running");
 	daemon->drain_until_us = clock_now_us() + LIMIT_DRAIN_USEC;
+	daemon->env.is_draining = true;
 	for (size_t i = 0; i < daemon->n_listeners; i++)
 		listener_stop(daemon->listeners[i]);
 	if (count_busy(daemon) == 0 || event_add(daemon->drain, &look) < 0)

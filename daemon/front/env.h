@@ -4,6 +4,7 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/queue.h>
 
@@ -17,6 +18,7 @@ LIST_HEAD(session_list, session);
 struct front_env {
 	struct request_env request;
 	struct closer *closer;
+	bool is_draining; /* no call begins any more */
 	struct session_list
 		unread_by; /* whose clients have not read their descriptor, as far as is known */
 	uint64_t look_round_us; /* when everybody in it may be looked at again */

@@ -13,6 +13,7 @@
 #include "daemon/base/clock.h"
 #include "daemon/base/limits.h"
 #include "daemon/base/log.h"
+#include "daemon/front/closer.h"
 #include "daemon/front/env.h"
 #include "daemon/front/peer.h"
 #include "daemon/front/session.h"
@@ -267,9 +268,14 @@ static void on_acceptable(evutil_socket_t fd, short what, void *arg)
 	(void)fd;
 	(void)what;
 	for (int i = 0; i < LIMIT_ACCEPTS_PER_TURN; i++) {
-		int socket = accept4(listener->socket, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
-		int r;
+		int socket, r;
 
+		/* A connection that is turned away is closed, with whatever its client sent ahead. */
+		if (closer_get_room(listener->env->closer) == 0) {
+			rest(listener);
+			return;
+		}
+		socket = accept4(listener->socket, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 		if (socket < 0 && (errno == EAGAIN || errno == EINTR || errno == ECONNABORTED))
 			return;
 		if (socket < 0) {

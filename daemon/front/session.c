@@ -79,6 +79,7 @@ struct session {
 };
 
 static const struct timeval next_turn = { 0 };
+static const struct timeval closer_pause = { .tv_usec = 10000 }; /* when the closer is full */
 
 static void on_readable(evutil_socket_t fd, short what, void *arg);
 static void on_ended(evutil_socket_t fd, short what, void *arg);
@@ -111,7 +112,9 @@ int session_new(struct session **ret, int socket, const struct session_params *p
 	if (r < 0)
 		return r;
 	session->readable = event_new(base, socket, EV_READ | EV_PERSIST, on_readable, session);
-	session->ended = event_new(base, socket, EV_CLOSED | EV_ET | EV_PERSIST, on_ended, session);
+	/* EV_WRITE is what libevent makes of EPOLLERR, which a client causes that closes with replies unread. */
+	session->ended = event_new(base, socket, EV_CLOSED | EV_WRITE | EV_ET | EV_PERSIST,
+				   on_ended, session);
 	session->writable =
 		event_new(base, socket, EV_WRITE | EV_ET | EV_PERSIST, on_writable, session);
 	session->timer = evtimer_new(base, on_timer, session);
@@ -162,13 +165,18 @@ static void clear_in_flight(struct session *session)
 }
 
 /* What the client sent and nobody read may carry descriptors, and closing the socket closes them: not here. */
+static bool has_input(const struct session *session)
+{
+	int unread = 0;
+
+	return ioctl(session->socket, SIOCINQ, &unread) == 0 && unread > 0;
+}
+
 static void close_socket(struct session *session)
 {
 	struct closer *closer = session->env->closer;
-	int unread = 0;
 
-	if (ioctl(session->socket, SIOCINQ, &unread) == 0 && unread > 0 &&
-	    closer_get_room(closer) > 0)
+	if (has_input(session) && closer_get_room(closer) > 0)
 		closer_adopt_connection(closer, take_fd(&session->socket));
 	else
 		session->socket = close_fd(session->socket);
@@ -232,7 +240,8 @@ static bool has_unread(const struct session *session)
 {
 	int unread = 0;
 
-	return ioctl(session->socket, SIOCOUTQ, &unread) == 0 && unread > 0;
+	/* The kernel tells of room a moment before it lets go of the last one it counted; a message counts hundreds. */
+	return ioctl(session->socket, SIOCOUTQ, &unread) == 0 && unread > 1;
 }
 
 static void update_in_flight(struct session *session)
@@ -432,19 +441,25 @@ static int send_reply(struct session *session)
 	return send_reply_with_fd(session, terminator);
 }
 
-/* The connection will not be read any more; it stays while a reply is still on its way. May finish: return at once. */
+/*
+ * The connection will not be read any more; it stays while its descriptor is unread, and while it cannot be closed but in
+ * the loop. May finish: return at once.
+ */
 static void linger(struct session *session)
 {
+	bool waits_for_closer = has_input(session) && closer_get_room(session->env->closer) == 0;
+
+	assert(session->out.len == 0);
 	update_in_flight(session);
-	if (session->out.len == 0 && !session->fd_in_flight) {
+	if (!session->fd_in_flight && !waits_for_closer) {
 		session_finish(session);
 		return;
 	}
-	if (session->out.len == 0)
-		(void)shutdown(session->socket, SHUT_WR);
+	(void)shutdown(session->socket, SHUT_WR);
 	frame_reader_done(&session->in);
 	arm_timer(session, session->params.unread_us);
-	if (watch(session, SESSION_LINGERING) < 0)
+	if (watch(session, SESSION_LINGERING) < 0 ||
+	    (waits_for_closer && evtimer_add(session->turn, &closer_pause) < 0))
 		session_finish(session);
 }
 
@@ -479,8 +494,11 @@ static int begin_next(struct session *session)
 {
 	const char *text;
 	size_t len;
-	int r = frame_reader_next(&session->in, &text, &len);
+	int r;
 
+	if (session->env->is_draining)
+		return 0;
+	r = frame_reader_next(&session->in, &text, &len);
 	if (r == -EMSGSIZE)
 		return fail_frame(session, "the message is longer than 65536 bytes");
 	if (r == -EPROTO)
@@ -581,6 +599,10 @@ static void on_turn(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd;
 	(void)what;
+	if (session->state == SESSION_LINGERING) {
+		linger(session);
+		return;
+	}
 	if (session->state != SESSION_READING)
 		return;
 	if (may_work(session))
@@ -613,7 +635,6 @@ static ssize_t receive(struct session *session)
 
 static void on_readable(evutil_socket_t fd, short what, void *arg)
 {
-	static const struct timeval pause = { .tv_usec = 10000 };
 	struct session *session = arg;
 	ssize_t n;
 
@@ -622,6 +643,10 @@ static void on_readable(evutil_socket_t fd, short what, void *arg)
 	if (session->state == SESSION_BUSY) {
 		if (watch_end(session, false) < 0)
 			session_end(session);
+		return;
+	}
+	if (session->env->is_draining) {
+		(void)event_del(session->readable); /* what comes now is for the next daemon */
 		return;
 	}
 	if (event_pending(session->turn, EV_TIMEOUT, NULL))
@@ -634,7 +659,7 @@ static void on_readable(evutil_socket_t fd, short what, void *arg)
 	if (n == -EBUSY) {
 		/* Nothing may be received that cannot be closed elsewhere: look again soon, without spinning. */
 		(void)event_del(session->readable);
-		if (evtimer_add(session->turn, &pause) < 0)
+		if (evtimer_add(session->turn, &closer_pause) < 0)
 			session_end(session);
 		return;
 	}

@@ -379,6 +379,29 @@ START_TEST(full_close_cancels_everything)
 }
 END_TEST
 
+/* The kernel tells of it in another way: an error, not an end. */
+START_TEST(full_close_with_a_reply_unread_cancels_everything)
+{
+	struct front_rig rig;
+	struct tcp_peer *hole;
+	struct conn conn;
+
+	front_rig_open(&rig);
+	hole = tcp_peer_new(rig.base, AF_INET, TCP_PEER_BLACK_HOLE);
+	conn_open(&conn, &rig, NULL);
+	client_send(&conn.client, FRONT_PING);
+	client_send_connect(&conn.client, "127.0.0.1", tcp_peer_get_endpoint(hole), "");
+	while (quota_get_total(rig.env.request.quota, QUOTA_ATTEMPTS) == 0)
+		ck_assert_int_eq(event_base_loop(rig.base, EVLOOP_ONCE), 0);
+	client_close(&conn.client);
+	conn_expect_end(&conn, &rig);
+	ck_assert_uint_eq(quota_get_total(rig.env.request.quota, QUOTA_ATTEMPTS), 0);
+	conn_close(&conn);
+	tcp_peer_free(hole);
+	front_rig_close(&rig);
+}
+END_TEST
+
 START_TEST(full_close_after_half_close_cancels_everything)
 {
 	struct front_rig rig;
@@ -671,6 +694,7 @@ SUITE_MAIN("session", calls_are_answered_in_order, calls_behind_a_slow_one_wait_
 	   what_is_no_call_is_told_and_ends_the_connection,
 	   a_message_may_be_64_kib_long_and_no_longer, half_close_lets_the_calls_made_finish,
 	   half_close_while_a_call_runs_does_not_keep_the_loop_busy, full_close_cancels_everything,
+	   full_close_with_a_reply_unread_cancels_everything,
 	   full_close_after_half_close_cancels_everything,
 	   a_client_that_closes_at_once_ends_its_session,
 	   an_unfinished_frame_at_the_end_of_input_is_dropped,
