@@ -37,6 +37,7 @@ struct daemon {
 	struct daemon_params params;
 	struct config *config; /* owned */
 	struct front_env env;  /* its base, resolver, policy, quota and closer are owned */
+	char **socket_names;   /* owned, NULL-terminated: of the sockets from systemd */
 	struct listener *listeners[LISTENERS_MAX];
 	size_t n_listeners;
 	struct own_path own_paths[2];
@@ -137,12 +138,32 @@ static int add_listener(struct daemon *daemon, int socket, const struct listener
 
 	if (daemon->n_listeners == LISTENERS_MAX) {
 		(void)close_fd(socket);
+		log_err("more than %d sockets to listen on", LISTENERS_MAX);
 		return -E2BIG;
 	}
 	r = listener_new(&daemon->listeners[daemon->n_listeners], socket, params, &daemon->env);
-	if (r == 0)
+	if (r < 0)
+		log_err("cannot listen error=%s", strerror(-r));
+	else
 		daemon->n_listeners++;
 	return r;
+}
+
+/* Remembers the socket file that was just made at path, so that it goes with the daemon. */
+static int remember_own(struct daemon *daemon, const char *path)
+{
+	struct own_path *own = &daemon->own_paths[daemon->n_own_paths];
+	struct stat status;
+
+	if (stat(path, &status) < 0)
+		return -errno;
+	own->path = strdup(path);
+	if (!own->path)
+		return -ENOMEM;
+	own->dev = status.st_dev;
+	own->ino = status.st_ino;
+	daemon->n_own_paths++;
+	return 0;
 }
 
 /* The group of a socket made here: the package's where root runs the daemon and it exists, else the process's own. */
@@ -157,9 +178,7 @@ static int bind_own(struct daemon *daemon, const char *path, const char *group_n
 		    bool is_control)
 {
 	const struct listener_params params = { .is_control = is_control };
-	struct own_path *own = &daemon->own_paths[daemon->n_own_paths];
 	gid_t group = find_group(group_name);
-	struct stat status;
 	int socket, r;
 
 	r = listener_bind(path, group == (gid_t)-1 ? 0600 : 0660, group, &socket);
@@ -171,15 +190,15 @@ static int bind_own(struct daemon *daemon, const char *path, const char *group_n
 			path);
 		return r;
 	}
+	r = remember_own(daemon, path);
+	if (r < 0) {
+		log_err("cannot listen: %s socket=%s", strerror(-r), path);
+		(void)close_fd(socket);
+		return r;
+	}
 	r = add_listener(daemon, socket, &params);
 	if (r < 0)
 		return r;
-	own->path = strdup(path);
-	if (!own->path || stat(path, &status) < 0)
-		return -ENOMEM;
-	own->dev = status.st_dev;
-	own->ino = status.st_ino;
-	daemon->n_own_paths++;
 	log_info("listening socket=%s kind=%s", path, is_control ? "control" : "public");
 	return 0;
 }
@@ -195,6 +214,12 @@ static char *default_directory(void)
 	if (!runtime || runtime[0] != '/')
 		return NULL;
 	return asprintf(&directory, "%s/asockd", runtime) < 0 ? NULL : directory;
+}
+
+static int out_of_memory(void)
+{
+	log_err("cannot listen error=%s", strerror(ENOMEM));
+	return -ENOMEM;
 }
 
 static int bind_sockets(struct daemon *daemon)
@@ -220,15 +245,19 @@ static int bind_sockets(struct daemon *daemon)
 				strerror(-r), directory);
 			return r;
 		}
-		if (asprintf(&default_public, "%s/" SOCKET_NAME, directory) < 0)
-			return -ENOMEM;
+		if (asprintf(&default_public, "%s/" SOCKET_NAME, directory) < 0) {
+			default_public = NULL;
+			return out_of_memory();
+		}
 		public = default_public;
 	}
 	if (!control) {
 		slash = strrchr(public, '/');
 		if (asprintf(&default_control, "%.*s" CONTROL_NAME,
-			     slash ? (int)(slash - public) + 1 : 0, public) < 0)
-			return -ENOMEM;
+			     slash ? (int)(slash - public) + 1 : 0, public) < 0) {
+			default_control = NULL;
+			return out_of_memory();
+		}
 		control = default_control;
 	}
 	r = bind_own(daemon, public, GROUP_PUBLIC, false);
@@ -239,7 +268,8 @@ static int bind_sockets(struct daemon *daemon)
 static int take_systemd_sockets(struct daemon *daemon, int n, char **names)
 {
 	for (int i = 0; i < n; i++) {
-		const struct listener_params params = { .is_control =
+		const struct listener_params params = { .name = names[i],
+							.is_control =
 								strcmp(names[i], "control") == 0 };
 		int fd = SD_LISTEN_FDS_START + i;
 		int r;
@@ -260,14 +290,13 @@ static int take_systemd_sockets(struct daemon *daemon, int n, char **names)
 
 static int open_sockets(struct daemon *daemon)
 {
-	char **names = NULL;
-	int n = sd_listen_fds_with_names(1, &names);
-	int r = n > 0 ? take_systemd_sockets(daemon, n, names) : n < 0 ? n : bind_sockets(daemon);
+	int n = sd_listen_fds_with_names(1, &daemon->socket_names);
 
-	for (int i = 0; i < n; i++)
-		free(names[i]);
-	free(names);
-	return r;
+	if (n < 0) {
+		log_err("the sockets from systemd cannot be taken error=%s", strerror(-n));
+		return n;
+	}
+	return n > 0 ? take_systemd_sockets(daemon, n, daemon->socket_names) : bind_sockets(daemon);
 }
 
 static int watch_signals(struct daemon *daemon)
@@ -303,16 +332,18 @@ int daemon_new(struct daemon **ret, const struct daemon_params *params, bool *re
 		r = quota_new(&daemon->env.request.quota);
 	if (r == 0)
 		r = closer_new(&daemon->env.closer);
-	if (r < 0)
+	if (r == 0)
+		r = watch_signals(daemon);
+	if (r < 0) {
+		log_err("cannot start error=%s", strerror(-r));
 		return r;
+	}
 	r = load_config(daemon);
 	if (r < 0) {
 		*ret_is_config = true;
 		return r;
 	}
-	r = watch_signals(daemon);
-	if (r == 0)
-		r = open_sockets(daemon);
+	r = open_sockets(daemon);
 	if (r < 0)
 		return r;
 	*ret = TAKE_PTR(daemon);
@@ -339,6 +370,9 @@ struct daemon *daemon_free(struct daemon *daemon)
 		remove_own(&daemon->own_paths[i]);
 	for (size_t i = 0; i < daemon->n_listeners; i++)
 		listener_free(daemon->listeners[i]);
+	for (char **name = daemon->socket_names; name && *name; name++)
+		free(*name);
+	free(daemon->socket_names);
 	events[0] = daemon->terminate;
 	events[1] = daemon->interrupt;
 	events[2] = daemon->hangup;

@@ -298,9 +298,9 @@ def test_sockets_by_hand():
         fds = [listener.fileno() for listener in listeners]
         daemon.command = [sys.executable, "-c", HAND_OVER, ",".join(map(str, fds)), *daemon.command]
         daemon.start(pass_fds=fds)
-        for path in (daemon.socket, daemon.control):
+        for path, name in ((daemon.socket, "public"), (daemon.control, "control")):
             with Client(path) as client:
-                assert client.call(wire.PING) == {}
+                assert client.call(wire.WHOAMI)["listener"] == name
         daemon.stop()
         # They belong to whoever made them: the daemon leaves them where they are.
         assert daemon.socket.exists()
