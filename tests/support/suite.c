@@ -128,3 +128,14 @@ const char *suite_write_file(const char *text)
 	ck_assert_int_eq(fclose(file), 0);
 	return path;
 }
+
+bool suite_check_has(const char *test, bool has, const char *what)
+{
+	const char *required = getenv("ASOCKD_REQUIRE_RIG");
+
+	if (has)
+		return true;
+	ck_assert_msg(!required || strcmp(required, "1") != 0, "it needs %s", what);
+	printf("left out: %s needs %s\n", test, what);
+	return false;
+}

@@ -31,3 +31,10 @@ void suite_loop_for(struct event_base *base, unsigned int milliseconds);
 
 /* Creates a file with this text in a fresh directory below TMPDIR and returns its path; removed at exit of the test. */
 const char *suite_write_file(const char *text);
+
+/*
+ * Whether the test can go on, which needs `what`. If not, that is said by the test's name; where the rig is required
+ * (ASOCKD_REQUIRE_RIG=1) it fails.
+ */
+#define suite_has(has, what) suite_check_has(__func__, has, what)
+bool suite_check_has(const char *test, bool has, const char *what);

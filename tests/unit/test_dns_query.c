@@ -883,7 +883,8 @@ START_TEST(an_ipv6_server_is_asked)
 	char byte;
 	struct rig rig;
 
-	if (fd < 0 || bind(fd, (const struct sockaddr *)&address, sizeof(address)) < 0)
+	if (!suite_has(fd >= 0 && bind(fd, (const struct sockaddr *)&address, sizeof(address)) == 0,
+		       "IPv6 on loopback"))
 		return;
 	ck_assert_int_eq(getsockname(fd, (struct sockaddr *)&address, &len), 0);
 	ck_assert_int_eq(endpoint_from_sockaddr((const struct sockaddr *)&address, len, &endpoint),

@@ -230,7 +230,6 @@ START_TEST(a_literal_is_its_own_answer)
 		ck_assert_int_eq(scene.status, 0);
 		ck_assert_str_eq(addresses_of(&scene), cases[i].address);
 		ck_assert_str_eq(resolve_get_name(scene.resolve), cases[i].name);
-		ck_assert(resolve_is_literal(scene.resolve));
 		ck_assert_ptr_null(resolve_get_server(scene.resolve));
 		ck_assert_uint_eq(scene.n_asked, 0);
 		ck_assert_uint_eq(scene.n_answers, 2);
@@ -374,7 +373,6 @@ START_TEST(dns_answers_with_its_server)
 	ck_assert_str_eq(scene.answers[0].items[0].target, "www.example");
 	ck_assert_str_eq(resolve_get_name(scene.resolve), "www.example");
 	ck_assert(endpoint_equal(resolve_get_server(scene.resolve), &server));
-	ck_assert(!resolve_is_literal(scene.resolve));
 	ck_assert_uint_eq(dns_server_count(scene.server, "www.example", DNS_RULE_A), 1);
 	ck_assert_uint_eq(dns_server_count(scene.server, "www.example", DNS_RULE_AAAA), 1);
 	scene_close(&scene);
