@@ -25,11 +25,6 @@
 #define FIRST_RESOLVE_OPTIONS_SIZE \
 	(offsetof(struct asock_resolve_options, protocol) + sizeof(enum asock_protocol))
 
-static void json_freep(json_t **object)
-{
-	json_decref(*object);
-}
-
 /*
  * Copies the options a caller gave into ours, which has the defaults (zero). A longer struct is a
  * newer program's; what it sets beyond ours must not be dropped in silence.
@@ -202,7 +197,7 @@ static int ask(const char *socket_path, const char *method, json_t *parameters,
 static int connect_unix(const char *path, const struct asock_connect_options *options,
 			struct asock_result **ret_result)
 {
-	CLEANUP(json_freep) json_t *parameters = NULL;
+	CLEANUP(json_decrefp) json_t *parameters = NULL;
 	uint64_t timeout_us = options->timeout_us ? options->timeout_us : DEFAULT_TIMEOUT_US;
 	CLEANUP(fd_closep) int fd = -1;
 	int r;
@@ -224,7 +219,7 @@ ASOCK_PUBLIC int asock_tcp_connect(const char *host, const char *service,
 {
 	struct asock_connect_options ours = ASOCK_CONNECT_OPTIONS_INIT;
 	CLEANUP(asock_result_freep) struct asock_result *result = NULL;
-	CLEANUP(json_freep) json_t *parameters = json_object();
+	CLEANUP(json_decrefp) json_t *parameters = json_object();
 	CLEANUP(freep) char *path = NULL;
 	int fd = -1;
 	int r;
@@ -258,7 +253,7 @@ ASOCK_PUBLIC int asock_resolve_sockaddr(const char *host, const char *service,
 {
 	struct asock_resolve_options ours = ASOCK_RESOLVE_OPTIONS_INIT;
 	CLEANUP(asock_result_freep) struct asock_result *result = NULL;
-	CLEANUP(json_freep) json_t *parameters = json_object();
+	CLEANUP(json_decrefp) json_t *parameters = json_object();
 	int r;
 
 	if (ret_result)

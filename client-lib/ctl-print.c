@@ -20,11 +20,6 @@
 
 #define ERROR_TEXT_SIZE 128
 
-static void json_freep(json_t **object)
-{
-	json_decref(*object);
-}
-
 uint64_t ctl_now_us(void)
 {
 	struct timespec now = { 0 };
@@ -64,7 +59,7 @@ int ctl_print_line(const char *text)
 
 int ctl_print_json(const struct ctl *ctl, const char *text)
 {
-	CLEANUP(json_freep) json_t *value = NULL;
+	CLEANUP(json_decrefp) json_t *value = NULL;
 	CLEANUP(freep) char *indented = NULL;
 
 	if (ctl->json || !text || !isatty(STDOUT_FILENO))
@@ -96,7 +91,7 @@ static void print_plain_members(FILE *stream, const char *indent, json_t *object
 
 int ctl_print_members(const char *text)
 {
-	CLEANUP(json_freep) json_t *object = text ? json_loads(text, 0, NULL) : NULL;
+	CLEANUP(json_decrefp) json_t *object = text ? json_loads(text, 0, NULL) : NULL;
 
 	if (!object)
 		return ctl_print_line(NULL);
@@ -259,7 +254,7 @@ static void complain_fault(const struct ctl_failure *failure, const char *path)
 
 static void complain_answer(const struct ctl_failure *failure)
 {
-	CLEANUP(json_freep)
+	CLEANUP(json_decrefp)
 	json_t *parameters = failure->json ? json_loads(failure->json, 0, NULL) : NULL;
 	const char *name = json_string_value(json_object_get(parameters, "errno"));
 	char error[ERROR_TEXT_SIZE * 2];
@@ -278,7 +273,7 @@ static void complain_answer(const struct ctl_failure *failure)
 
 static int print_failure_json(const struct ctl_failure *failure, const char *path)
 {
-	CLEANUP(json_freep) json_t *error = NULL;
+	CLEANUP(json_decrefp) json_t *error = NULL;
 	CLEANUP(freep) char *text = NULL;
 
 	if (failure->error_name)

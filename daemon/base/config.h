@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * asockd.conf and its drop-ins as one struct that never changes once it is loaded. Every key of the manual stands in the
- * table of config.c with its bounds and its default.
+ * asockd.conf and its drop-ins as one struct that never changes once it is loaded. The keys stand in the table of config.c,
+ * those of the policy in rules.c.
  */
 #pragma once
 

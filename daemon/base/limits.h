@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Everything that a client or a server can make grow, with unit and default. Those with a configuration key
- * carry its name; the others are fixed here.
+ * What a client or a server can make grow, with unit and default. Those with a configuration key carry its name. A bound
+ * that concerns one file alone stands there.
  */
 #pragma once
 
 #define LIMIT_REQUEST_BYTES (64 * 1024) /* one frame from a client, bytes */
-#define LIMIT_REQUEST_DEPTH 16		/* nesting of one frame: objects and arrays */
+#define LIMIT_REQUEST_TEXT  "65536"	/* the same, for messages */
 #define LIMIT_REPLY_WITH_FD_BYTES \
 	4096 /* a reply that carries a descriptor, bytes (one sendmsg takes it whole) */
 #define LIMIT_CALLS_PER_TURN 32 /* calls answered per client and loop turn */

@@ -13,7 +13,7 @@
 #include "daemon/base/kinds.h"
 #include "protocol/address.h"
 
-#define ADDRSORT_MAX 256 /* items sorted at a time: the configured maximum of AddressesPerCall= */
+#define ADDRSORT_MAX 256 /* items sorted at a time: twice what AddressesPerCall= can be */
 
 struct addrsort_item {
 	struct endpoint destination;

@@ -299,11 +299,6 @@ struct front_env *call_get_env(struct call *call)
 	return call->env;
 }
 
-const struct message_call *call_get_message(const struct call *call)
-{
-	return &call->message;
-}
-
 struct request *call_get_request(struct call *call)
 {
 	return call->request;

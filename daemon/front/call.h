@@ -52,7 +52,6 @@ bool call_closes_connection(const struct call *call);
 /* For front/methods: who asks, and how a call ends. Parameters are taken over. */
 const struct call_params *call_get_params(const struct call *call); /* text is gone */
 struct front_env *call_get_env(struct call *call);
-const struct message_call *call_get_message(const struct call *call);
 void call_reply(struct call *call, json_t *parameters);
 void call_reply_fd(struct call *call, json_t *parameters, int fd);
 void call_fail(struct call *call, int status,

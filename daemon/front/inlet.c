@@ -40,8 +40,8 @@ static uid_t take_control(struct msghdr *message, struct closer *closer)
 }
 
 /*
- * How many bytes can be read without receiving a descriptor; -EBUSY: the first ones bring some, which the kernel tells by
- * saying that the control data was cut.
+ * How many bytes can be read without receiving a descriptor; -EBUSY: among those that could be read now some bring one,
+ * which the kernel tells by saying that the control data was cut.
  */
 static ssize_t measure_plain(int socket, struct iovec iov)
 {

@@ -196,7 +196,7 @@ static const struct parameter connect_table[] = {
 
 #undef AT
 
-/* The first option asked for that is privileged; asking for the kernel's own behaviour is no privilege. */
+/* The first option asked for that is privileged. To ask for no multipath and no Fast Open is what everybody gets. */
 static const char *find_privileged(const struct option_parameters *options)
 {
 	if (options->bind_address)

@@ -500,7 +500,8 @@ static int begin_next(struct session *session)
 		return 0;
 	r = frame_reader_next(&session->in, &text, &len);
 	if (r == -EMSGSIZE)
-		return fail_frame(session, "the message is longer than 65536 bytes");
+		return fail_frame(session,
+				  "the message is longer than " LIMIT_REQUEST_TEXT " bytes");
 	if (r == -EPROTO)
 		return fail_frame(session, "a NUL byte in line mode");
 	if (r <= 0)

@@ -16,7 +16,6 @@ struct network {
 	enum address_class class;
 };
 
-/* The first that fits decides, so the narrow ones stand first. */
 static const struct network classes[] = {
 	{ "0.0.0.0", 8, CLASS_LOOPBACK },	 { "127.0.0.0", 8, CLASS_LOOPBACK },
 	{ "10.0.0.0", 8, CLASS_PRIVATE },	 { "172.16.0.0", 12, CLASS_PRIVATE },

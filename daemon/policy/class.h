@@ -18,7 +18,7 @@ enum address_class {
 	CLASS_MULTICAST,  /* 224/4, 240/4 with broadcast, ff00::/8 */
 };
 
-/* The strictest class of the address and of every IPv4 address it embeds. */
+/* The class of the address or, when it has none, of an IPv4 address that it embeds. */
 enum address_class class_of(const struct address *address);
 
 /* Whether the address, or one it embeds, is a cloud's metadata service. */

@@ -25,8 +25,6 @@
 #include "daemon/resolve/resolve.h"
 #include "protocol/error.h"
 
-#define ORDER_MAX 256 /* above the largest AddressesPerCall= */
-
 enum request_state {
 	REQUEST_IDLE,
 	REQUEST_RUNNING,
@@ -127,17 +125,19 @@ static bool judge_endpoint(const struct request *request, const struct endpoint 
 				      !identity->same_netns && route_is_own(&endpoint->address));
 }
 
-/* A charge that does not find memory is not given back either: the total counts all the same. */
+/* The user has an account, for the call or the connection is charged to it: no memory is needed. */
 static void on_count(int change, void *arg)
 {
 	struct request *request = arg;
-	const struct request_env *env = request->env;
 	uid_t uid = request->params.identity.peer_uid;
+	int r = 0;
 
-	if (change > 0 && quota_charge(env->quota, uid, QUOTA_ATTEMPTS, SIZE_MAX) < 0)
-		log_debug("an attempt is not counted: out of memory");
-	else if (change < 0 && quota_get(env->quota, uid, QUOTA_ATTEMPTS) > 0)
-		quota_discharge(env->quota, uid, QUOTA_ATTEMPTS);
+	if (change > 0)
+		r = quota_charge(request->env->quota, uid, QUOTA_ATTEMPTS, SIZE_MAX);
+	else
+		quota_discharge(request->env->quota, uid, QUOTA_ATTEMPTS);
+	assert(r == 0);
+	(void)r;
 }
 
 static bool on_brake(void *arg)
@@ -228,10 +228,10 @@ static void on_answer(struct resolve *resolve, int family, int status,
 static int sort_found(struct request *request)
 {
 	struct addrlist *found = &request->found;
-	size_t n = found->len < ORDER_MAX ? found->len : ORDER_MAX;
+	size_t n = found->len < ADDRSORT_MAX ? found->len : ADDRSORT_MAX;
 	CLEANUP(freep) struct addrsort_item *items = calloc(n, sizeof(*items));
 	CLEANUP(freep) struct candidate *sorted = calloc(n, sizeof(*sorted));
-	size_t order[ORDER_MAX];
+	size_t order[ADDRSORT_MAX];
 
 	if (!items || !sorted)
 		return -ENOMEM;

@@ -94,10 +94,6 @@ int dns_try_new(struct dns_try **ret, const struct dns_try_params *params, struc
 	err = endpoint_to_sockaddr(&params->server, &try->address, &try->address_len);
 	if (err < 0)
 		return err;
-	err = dns_packet_build_query(try->name, try->type, 0, true, try->query, sizeof(try->query),
-				     &try->query_len);
-	if (err < 0)
-		return err;
 	try->failing = event_new(base, -1, 0, try_on_failing, try);
 	if (!try->failing)
 		return -ENOMEM;

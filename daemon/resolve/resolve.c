@@ -565,8 +565,3 @@ const char *resolve_get_rcode(const struct resolve *resolve)
 {
 	return resolve->rcode >= 0 ? dns_packet_rcode_name(resolve->rcode) : NULL;
 }
-
-bool resolve_is_literal(const struct resolve *resolve)
-{
-	return resolve->name.kind == NAME_LITERAL;
-}

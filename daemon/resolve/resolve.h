@@ -72,4 +72,3 @@ DEFINE_CLEANUP(struct resolve, resolve_free)
 const char *resolve_get_name(const struct resolve *resolve);
 const struct endpoint *resolve_get_server(const struct resolve *resolve);
 const char *resolve_get_rcode(const struct resolve *resolve);
-bool resolve_is_literal(const struct resolve *resolve);
