@@ -17,6 +17,7 @@
 #include "daemon/front/listener.h"
 #include "daemon/policy/quota.h"
 #include "daemon/resolve/resolve.h"
+#include "protocol/text.h"
 
 #define LISTENERS_MAX	  64 /* sockets from systemd and our own */
 #define DRAIN_LOOK_USEC	  20000
@@ -213,7 +214,7 @@ static char *default_directory(void)
 		return strdup(DEFAULT_DIRECTORY);
 	if (!runtime || runtime[0] != '/')
 		return NULL;
-	return asprintf(&directory, "%s/asockd", runtime) < 0 ? NULL : directory;
+	return text_format(&directory, "%s/asockd", runtime) < 0 ? NULL : directory;
 }
 
 static int out_of_memory(void)
@@ -245,19 +246,15 @@ static int bind_sockets(struct daemon *daemon)
 				strerror(-r), directory);
 			return r;
 		}
-		if (asprintf(&default_public, "%s/" SOCKET_NAME, directory) < 0) {
-			default_public = NULL;
+		if (text_format(&default_public, "%s/" SOCKET_NAME, directory) < 0)
 			return out_of_memory();
-		}
 		public = default_public;
 	}
 	if (!control) {
 		slash = strrchr(public, '/');
-		if (asprintf(&default_control, "%.*s" CONTROL_NAME,
-			     slash ? (int)(slash - public) + 1 : 0, public) < 0) {
-			default_control = NULL;
+		if (text_format(&default_control, "%.*s" CONTROL_NAME,
+				slash ? (int)(slash - public) + 1 : 0, public) < 0)
 			return out_of_memory();
-		}
 		control = default_control;
 	}
 	r = bind_own(daemon, public, GROUP_PUBLIC, false);

@@ -5,6 +5,8 @@
  */
 #include "protocol/text.h"
 
+#include <stdarg.h>
+#include <stdio.h>
 #include <string.h>
 
 bool text_is_space(char c)
@@ -146,4 +148,19 @@ char *text_next_word(char **cursor)
 		*cursor = end + 1;
 	}
 	return word;
+}
+
+int text_format(char **ret, const char *format, ...)
+{
+	char *text = NULL;
+	va_list args;
+	int n;
+
+	va_start(args, format);
+	n = vasprintf(&text, format, args);
+	va_end(args);
+	if (n < 0)
+		return -ENOMEM; /* text means nothing now */
+	*ret = text;
+	return 0;
 }

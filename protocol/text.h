@@ -33,3 +33,6 @@ bool text_is_utf8(const char *text, size_t len);
  * end. The text is changed: the blank behind the word becomes NUL.
  */
 char *text_next_word(char **cursor);
+
+/* A new string by printf's format, to be freed; *ret is written on success only. -ENOMEM. */
+MUST_CHECK int text_format(char **ret, const char *format, ...) PRINTF_LIKE(2, 3);

@@ -297,10 +297,8 @@ static int read_folder(struct config *config, const char *folder, struct ini_err
 		if (r == 0 && i >= DROP_INS_MAX)
 			r = ini_fail(ret_error, &(struct ini_place){ .file = folder },
 				     "more than %d files", DROP_INS_MAX);
-		if (r == 0 && asprintf(&file, "%s/%s", folder, entries[i]->d_name) < 0) {
-			file = NULL;
-			r = -ENOMEM;
-		}
+		if (r == 0)
+			r = text_format(&file, "%s/%s", folder, entries[i]->d_name);
 		if (r == 0)
 			r = read_file(config, file, ret_error);
 		free(entries[i]);
@@ -343,14 +341,9 @@ static int read_files(struct config *config, const struct config_source *source,
 	CLEANUP(freep) char *policies = NULL;
 	int r = 0;
 
-	if (asprintf(&drop_ins, "%s.d", source->file) < 0) {
-		drop_ins = NULL;
+	if (text_format(&drop_ins, "%s.d", source->file) < 0 ||
+	    text_format(&policies, "%.*spolicy.d", folder_len, source->file) < 0)
 		return -ENOMEM;
-	}
-	if (asprintf(&policies, "%.*spolicy.d", folder_len, source->file) < 0) {
-		policies = NULL;
-		return -ENOMEM;
-	}
 	if (!source->may_be_missing || access(source->file, F_OK) == 0 || errno != ENOENT)
 		r = read_file(config, source->file, ret_error);
 	if (r == 0)

@@ -41,17 +41,14 @@ bool rules_is_section(const char *section)
 	       strcmp(section, "Role") == 0;
 }
 
-/* Makes room for one more item behind an owned array. */
-static int grow(void *array, size_t n, size_t item_size)
+/* An array with room for one more item, zeroed, behind its n; NULL: out of memory, and the old one stays. */
+static void *grow(void *items, size_t n, size_t item_size)
 {
-	void **items = array;
-	void *larger = reallocarray(*items, n + 1, item_size);
+	char *larger = reallocarray(items, n + 1, item_size);
 
-	if (!larger)
-		return -ENOMEM;
-	*items = larger;
-	memset((char *)larger + n * item_size, 0, item_size);
-	return 0;
+	if (larger)
+		memset(larger + n * item_size, 0, item_size);
+	return larger;
 }
 
 static int read_policy(struct rules *rules, const char *key, const char *value,
@@ -127,7 +124,7 @@ static int read_never(struct rules *rules, const char *key, const char *value,
 		return -ENOMEM;
 	rest = copy;
 	while ((word = text_next_word(&rest)) != NULL) {
-		struct rules_network network;
+		struct rules_network network, *never;
 
 		if (rules->n_never == RULES_MATCHES_MAX)
 			return ini_fail(ret_error, place, "[Never] takes at most %d networks",
@@ -136,8 +133,10 @@ static int read_never(struct rules *rules, const char *key, const char *value,
 			return ini_fail(ret_error, place,
 					"\"%s\" is no address and no network such as 192.0.2.0/24",
 					word);
-		if (grow(&rules->never, rules->n_never, sizeof(*rules->never)) < 0)
+		never = grow(rules->never, rules->n_never, sizeof(*rules->never));
+		if (!never)
 			return -ENOMEM;
+		rules->never = never;
 		rules->never[rules->n_never++] = network;
 	}
 	return 0;
@@ -204,7 +203,7 @@ static int read_match(struct rules_role *role, const char *value, const struct i
 		      struct ini_error *ret_error)
 {
 	CLEANUP(freep) char *copy = strdup(value);
-	struct rules_match *match;
+	struct rules_match *match, *matches;
 	char *rest = copy, *word;
 
 	if (!copy)
@@ -216,11 +215,13 @@ static int read_match(struct rules_role *role, const char *value, const struct i
 	if (role->n_matches == RULES_MATCHES_MAX)
 		return ini_fail(ret_error, place, "a role takes at most %d Match= lines",
 				RULES_MATCHES_MAX);
-	if (grow(&role->matches, role->n_matches, sizeof(*role->matches)) < 0)
+	matches = grow(role->matches, role->n_matches, sizeof(*role->matches));
+	if (!matches)
 		return -ENOMEM;
+	role->matches = matches;
 	match = &role->matches[role->n_matches++];
 	while ((word = text_next_word(&rest)) != NULL) {
-		struct rules_condition condition = { 0 };
+		struct rules_condition condition = { 0 }, *conditions;
 		int r = read_condition(word, &condition, place, ret_error);
 
 		if (r < 0)
@@ -229,8 +230,11 @@ static int read_match(struct rules_role *role, const char *value, const struct i
 			return ini_fail(ret_error, place,
 					"a Match= line takes at most %d conditions",
 					RULES_MATCHES_MAX);
-		if (grow(&match->conditions, match->n_conditions, sizeof(*match->conditions)) < 0)
+		conditions =
+			grow(match->conditions, match->n_conditions, sizeof(*match->conditions));
+		if (!conditions)
 			return -ENOMEM;
+		match->conditions = conditions;
 		match->conditions[match->n_conditions++] = condition;
 	}
 	return 0;
@@ -239,7 +243,7 @@ static int read_match(struct rules_role *role, const char *value, const struct i
 static int begin_role(struct rules *rules, const char *name, const struct ini_place *place,
 		      struct ini_error *ret_error)
 {
-	struct rules_role *role;
+	struct rules_role *role, *roles;
 
 	if (!*name)
 		return ini_fail(ret_error, place, "a role needs a name, as in [Role web]");
@@ -253,8 +257,10 @@ static int begin_role(struct rules *rules, const char *name, const struct ini_pl
 				ret_error, place,
 				"[Role %s] stands in %s already: a role stands once, in one file",
 				name, rules->roles[i].file);
-	if (grow(&rules->roles, rules->n_roles, sizeof(*rules->roles)) < 0)
+	roles = grow(rules->roles, rules->n_roles, sizeof(*rules->roles));
+	if (!roles)
 		return -ENOMEM;
+	rules->roles = roles;
 	role = &rules->roles[rules->n_roles];
 	role->line = place->line;
 	role->column = place->column;

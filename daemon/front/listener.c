@@ -19,6 +19,7 @@
 #include "daemon/front/session.h"
 #include "daemon/policy/quota.h"
 #include "protocol/frame.h"
+#include "protocol/text.h"
 
 struct member {
 	LIST_ENTRY(member) link;
@@ -73,11 +74,9 @@ static int make_temporary(const char *path, struct sockaddr_un *ret)
 	const char *slash = strrchr(path, '/');
 	CLEANUP(freep) char *name = NULL;
 
-	if (asprintf(&name, "%.*s.%x", slash ? (int)(slash - path) + 1 : 0, path,
-		     (unsigned int)getpid()) < 0) {
-		name = NULL;
+	if (text_format(&name, "%.*s.%x", slash ? (int)(slash - path) + 1 : 0, path,
+			(unsigned int)getpid()) < 0)
 		return -ENOMEM;
-	}
 	return fill_address(name, ret);
 }
 

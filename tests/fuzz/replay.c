@@ -23,6 +23,8 @@ static int run_file(const char *path)
 
 	if (!file || fstat(fileno(file), &status) < 0) {
 		perror(path);
+		if (file)
+			(void)fclose(file);
 		return -1;
 	}
 	/* Exactly as large as the input, so that a sanitizer sees one byte too far. */

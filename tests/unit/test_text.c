@@ -151,6 +151,15 @@ START_TEST(words_are_cut_at_blanks_and_tabs)
 }
 END_TEST
 
+START_TEST(formatted_text_is_the_callers)
+{
+	CLEANUP(freep) char *text = NULL;
+
+	ck_assert_int_eq(text_format(&text, "%s/%d", "a", 7), 0);
+	ck_assert_str_eq(text, "a/7");
+}
+END_TEST
+
 SUITE_MAIN("text", classes_are_those_of_ascii_for_every_byte, comparison_folds_ascii_letters_only,
 	   numbers_are_decimal_digits_within_the_range, utf8_is_well_formed_or_refused,
-	   words_are_cut_at_blanks_and_tabs)
+	   words_are_cut_at_blanks_and_tabs, formatted_text_is_the_callers)
