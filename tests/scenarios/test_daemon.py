@@ -129,6 +129,41 @@ def test_other_file_is_not_replaced(start, tmp_path):
     assert path.read_text() == "data\n"
 
 
+def test_ordinary_user_has_a_place_of_its_own(tmp_path_factory):
+    runtime = tmp_path_factory.mktemp("runtime")
+    user = ["setpriv", "--reuid=4711", "--regid=4711", "--clear-groups"] if os.geteuid() == 0 else []
+    if user:
+        require_program("setpriv")
+        os.chown(runtime, 4711, 4711)
+        for parent in list(runtime.parents)[:2]:
+            parent.chmod(0o755)
+    process = subprocess.Popen([*user, tool("asockd")], stdin=subprocess.DEVNULL,
+                               stderr=subprocess.PIPE, text=True,
+                               env={**os.environ, "XDG_RUNTIME_DIR": str(runtime)})
+    try:
+        wait_for((runtime / "asockd" / "control.sock").exists, "the sockets")
+        assert stat.S_IMODE((runtime / "asockd").stat().st_mode) == 0o700
+        assert stat.S_IMODE((runtime / "asockd" / "asockd.sock").stat().st_mode) == 0o600
+        with Client(runtime / "asockd" / "asockd.sock") as client:
+            client.call(wire.PING)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(20) == 0
+        assert not list((runtime / "asockd").iterdir())
+    finally:
+        process.kill()
+        process.wait()
+        process.stderr.close()
+
+
+def test_without_a_place_it_says_what_to_do():
+    user = ["setpriv", "--reuid=4711", "--regid=4711", "--clear-groups"] if os.geteuid() == 0 else []
+    environment = {name: value for name, value in os.environ.items() if name != "XDG_RUNTIME_DIR"}
+    done = subprocess.run([*user, tool("asockd")], capture_output=True, text=True, check=False,
+                          timeout=30, env=environment)
+    assert done.returncode == 2
+    assert "XDG_RUNTIME_DIR" in done.stderr and "--socket" in done.stderr
+
+
 def test_socket_in_a_missing_folder(start):
     with pytest.raises(StartFailed) as caught:
         start(options=["--socket", "/nowhere/at/all/asockd.sock"])

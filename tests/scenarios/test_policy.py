@@ -144,6 +144,25 @@ def test_never_closes_an_address_for_a_role(gate):
     assert greeted(connect(daemon, "198.18.16.4"))
 
 
+@pytest.mark.parametrize("option", [
+    {"bindAddress": "127.0.0.1"}, {"bindPort": 0}, {"bindDevice": "lo"}, {"mark": 0},
+    {"typeOfService": 0}, {"priority": 0}, {"multipath": True}, {"fastOpen": True},
+])
+def test_privileged_options_need_a_word_in_a_role(start, greeter, option):
+    with Client(start().socket) as client:
+        with pytest.raises(wire.CallError) as caught:
+            client.connect("127.0.0.1", greeter.port, options=option)
+        assert caught.value.name == wire.DENIED
+        assert caught.value.parameters == {"stage": "option"}
+
+
+def test_options_that_ask_for_nothing_special_are_no_privilege(start, greeter):
+    with Client(start().socket) as client:
+        _, connection = client.connect("127.0.0.1", greeter.port,
+                                       options={"multipath": False, "fastOpen": False})
+        connection.close()
+
+
 def test_privileged_options_are_denied(gate):
     daemon = gate(OPEN_BOX)
     reply = ask(daemon, wire.CONNECT, {"host": "198.18.16.1", "service": str(RIG_PORT),

@@ -501,3 +501,20 @@ def test_resolve_errors(client):
     assert error.parameters["reason"]
     error = call_fails(client, wire.RESOLVE, host="here.test", family="inet6")
     assert error.name == wire.RESOLVER + ".NoData"
+
+
+def test_reply_with_a_descriptor_is_at_most_4_kib(start, greeter):
+    # Twelve attempts at so long a name do not fit: the winner, which is the last, has to stay.
+    name = ".".join(["x" * 63] * 3 + ["y" * 57, "te"])
+    addresses = [f"127.0.0.{n}" for n in range(2, 17)] + ["127.0.0.1"]
+    daemon = start(hosts="".join(f"{address} {name}\n" for address in addresses))
+    with Client(daemon.socket) as client:
+        client.send(wire.CONNECT, {"host": name, "service": str(greeter.port)})
+        data, fds, _, _ = socket.recv_fds(client.socket, 65536, 4)
+    assert len(fds) == 1
+    socket.close(fds[0])
+    assert len(data) <= 4096 and data.endswith(b"\0")
+    reply = json.loads(data[:-1])["parameters"]
+    assert reply["attemptsOmitted"] == 16 - len(reply["attempts"]) > 0
+    assert [a["outcome"] for a in reply["attempts"]].count("connected") == 1
+    assert reply["attempts"][-1]["endpoint"]["address"] == "127.0.0.1"

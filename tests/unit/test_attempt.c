@@ -41,6 +41,8 @@ static void on_done(struct attempt *attempt, int status, void *arg)
 		attempt_free(attempt);
 }
 
+DEFINE_CLEANUP(struct event_base, event_base_free)
+
 static struct event_base *new_base(void)
 {
 	struct event_base *base = event_base_new();
@@ -107,7 +109,7 @@ static struct endpoint peer_of(int fd)
 START_TEST(a_listening_peer_is_connected)
 {
 	static const int families[] = { AF_INET, AF_INET6 };
-	struct event_base *base = new_base();
+	CLEANUP(event_base_freep) struct event_base *base = new_base();
 
 	for (size_t i = 0; i < ARRAY_LEN(families); i++) {
 		CLEANUP(tcp_peer_freep)
@@ -123,13 +125,12 @@ START_TEST(a_listening_peer_is_connected)
 		got = peer_of(fd);
 		ck_assert(endpoint_equal(&got, tcp_peer_get_endpoint(peer)));
 	}
-	event_base_free(base);
 }
 END_TEST
 
 START_TEST(a_mapped_address_gets_an_ipv4_socket)
 {
-	struct event_base *base = new_base();
+	CLEANUP(event_base_freep) struct event_base *base = new_base();
 	CLEANUP(tcp_peer_freep)
 	struct tcp_peer *peer = tcp_peer_new(base, AF_INET, TCP_PEER_ACCEPT);
 	CLEANUP(fd_closep) int fd = -1;
@@ -140,14 +141,13 @@ START_TEST(a_mapped_address_gets_an_ipv4_socket)
 				  .bytes = { [10] = 0xff, [11] = 0xff, [12] = 127, [15] = 1 } };
 	ck_assert_int_eq(run(base, &params, &fd), 0);
 	ck_assert_int_eq(peer_of(fd).address.family, AF_INET);
-	event_base_free(base);
 }
 END_TEST
 
 START_TEST(a_refusal_is_told)
 {
 	static const int families[] = { AF_INET, AF_INET6 };
-	struct event_base *base = new_base();
+	CLEANUP(event_base_freep) struct event_base *base = new_base();
 
 	for (size_t i = 0; i < ARRAY_LEN(families); i++) {
 		CLEANUP(tcp_peer_freep)
@@ -158,13 +158,12 @@ START_TEST(a_refusal_is_told)
 		ck_assert_int_eq(run(base, &params, &fd), -ECONNREFUSED);
 		ck_assert_int_eq(fd, -1);
 	}
-	event_base_free(base);
 }
 END_TEST
 
 START_TEST(a_reset_after_the_handshake_is_a_connection_that_then_ends)
 {
-	struct event_base *base = new_base();
+	CLEANUP(event_base_freep) struct event_base *base = new_base();
 	CLEANUP(tcp_peer_freep) struct tcp_peer *peer = tcp_peer_new(base, AF_INET, TCP_PEER_RESET);
 	CLEANUP(fd_closep) int fd = -1;
 	struct attempt_params params = tcp_to(peer);
@@ -179,7 +178,6 @@ START_TEST(a_reset_after_the_handshake_is_a_connection_that_then_ends)
 		ck_assert_int_eq(recv(fd, &byte, 1, 0), -1);
 		ck_assert_int_eq(errno, ECONNRESET);
 	}
-	event_base_free(base);
 }
 END_TEST
 
@@ -196,7 +194,7 @@ START_TEST(what_connect_itself_refuses_is_told_through_done)
 		{ { .address = { .family = AF_UNIX }, .port = 1 }, -EAFNOSUPPORT },
 		{ { .address = { 0 }, .port = 1 }, -EAFNOSUPPORT },
 	};
-	struct event_base *base = new_base();
+	CLEANUP(event_base_freep) struct event_base *base = new_base();
 
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
 		struct attempt_params params = { .endpoint = rows[i].endpoint,
@@ -204,13 +202,12 @@ START_TEST(what_connect_itself_refuses_is_told_through_done)
 
 		ck_assert_int_eq(run(base, &params, NULL), rows[i].want);
 	}
-	event_base_free(base);
 }
 END_TEST
 
 START_TEST(options_are_set_before_connecting)
 {
-	struct event_base *base = new_base();
+	CLEANUP(event_base_freep) struct event_base *base = new_base();
 	CLEANUP(tcp_peer_freep)
 	struct tcp_peer *peer = tcp_peer_new(base, AF_INET, TCP_PEER_ACCEPT);
 	CLEANUP(fd_closep) int fd = -1;
@@ -223,13 +220,12 @@ START_TEST(options_are_set_before_connecting)
 	ck_assert_int_eq(run(base, &params, &fd), 0);
 	ck_assert_int_eq(getsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &value, &len), 0);
 	ck_assert_int_eq(value, 1);
-	event_base_free(base);
 }
 END_TEST
 
 START_TEST(an_option_that_fails_ends_the_attempt_without_a_syn)
 {
-	struct event_base *base = new_base();
+	CLEANUP(event_base_freep) struct event_base *base = new_base();
 	CLEANUP(tcp_peer_freep)
 	struct tcp_peer *peer = tcp_peer_new(base, AF_INET, TCP_PEER_ACCEPT);
 	struct sockopts options = { .has_congestion = true, .congestion = "nosuchthing" };
@@ -239,14 +235,13 @@ START_TEST(an_option_that_fails_ends_the_attempt_without_a_syn)
 	ck_assert_int_eq(run(base, &params, NULL), -ENOENT);
 	suite_loop_for(base, 20);
 	ck_assert_uint_eq(tcp_peer_get_n_accepted(peer), 0);
-	event_base_free(base);
 }
 END_TEST
 
 START_TEST(udp_is_connected_at_once_but_not_inside_start)
 {
 	static const int families[] = { AF_INET, AF_INET6 };
-	struct event_base *base = new_base();
+	CLEANUP(event_base_freep) struct event_base *base = new_base();
 
 	for (size_t i = 0; i < ARRAY_LEN(families); i++) {
 		struct attempt_params params = { .endpoint = loopback(families[i], 9),
@@ -262,40 +257,37 @@ START_TEST(udp_is_connected_at_once_but_not_inside_start)
 		got = peer_of(fd);
 		ck_assert(endpoint_equal(&got, &params.endpoint));
 	}
-	event_base_free(base);
 }
 END_TEST
 
 START_TEST(tcp_options_fail_on_udp)
 {
-	struct event_base *base = new_base();
+	CLEANUP(event_base_freep) struct event_base *base = new_base();
 	struct sockopts options = { .has_no_delay = true };
 	struct attempt_params params = { .endpoint = loopback(AF_INET, 9),
 					 .transport = TRANSPORT_UDP,
 					 .options = &options };
 
 	ck_assert_int_eq(run(base, &params, NULL), -EOPNOTSUPP);
-	event_base_free(base);
 }
 END_TEST
 
 /* Most kernels have no SCTP; those that have it refuse, since nobody listens. */
 START_TEST(what_the_kernel_says_about_sctp_passes_through)
 {
-	struct event_base *base = new_base();
+	CLEANUP(event_base_freep) struct event_base *base = new_base();
 	struct attempt_params params = { .endpoint = loopback(AF_INET, 1),
 					 .transport = TRANSPORT_SCTP };
 	CLEANUP(fd_closep) int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, IPPROTO_SCTP);
 	int want = fd < 0 ? -errno : -ECONNREFUSED;
 
 	ck_assert_int_eq(run(base, &params, NULL), want);
-	event_base_free(base);
 }
 END_TEST
 
 START_TEST(without_descriptors_the_attempt_fails_through_done)
 {
-	struct event_base *base = new_base();
+	CLEANUP(event_base_freep) struct event_base *base = new_base();
 	CLEANUP(tcp_peer_freep)
 	struct tcp_peer *peer = tcp_peer_new(base, AF_INET, TCP_PEER_ACCEPT);
 	struct attempt_params params = tcp_to(peer);
@@ -308,14 +300,13 @@ START_TEST(without_descriptors_the_attempt_fails_through_done)
 	ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &none), 0);
 	ck_assert_int_eq(run(base, &params, NULL), -EMFILE);
 	ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &before), 0);
-	event_base_free(base);
 }
 END_TEST
 
 START_TEST(silence_is_waited_for_until_cancelled_and_cancel_is_silent)
 {
 	static const int families[] = { AF_INET, AF_INET6 };
-	struct event_base *base = new_base();
+	CLEANUP(event_base_freep) struct event_base *base = new_base();
 
 	for (size_t i = 0; i < ARRAY_LEN(families); i++) {
 		CLEANUP(tcp_peer_freep)
@@ -333,13 +324,12 @@ START_TEST(silence_is_waited_for_until_cancelled_and_cancel_is_silent)
 		ck_assert(!result.done);
 		attempt_free(attempt);
 	}
-	event_base_free(base);
 }
 END_TEST
 
 START_TEST(a_result_that_waits_for_the_loop_can_be_cancelled)
 {
-	struct event_base *base = new_base();
+	CLEANUP(event_base_freep) struct event_base *base = new_base();
 	struct attempt_params params = { .endpoint = loopback(AF_INET, 9),
 					 .transport = TRANSPORT_UDP };
 	struct result result = { 0 };
@@ -350,13 +340,12 @@ START_TEST(a_result_that_waits_for_the_loop_can_be_cancelled)
 	ck_assert(!result.done);
 	ck_assert_int_eq(attempt_take_fd(attempt), -1);
 	attempt_free(attempt);
-	event_base_free(base);
 }
 END_TEST
 
 START_TEST(free_is_silent_in_every_state)
 {
-	struct event_base *base = new_base();
+	CLEANUP(event_base_freep) struct event_base *base = new_base();
 	struct attempt_params params = { .endpoint = loopback(AF_INET, 9),
 					 .transport = TRANSPORT_UDP };
 	struct result result = { 0 };
@@ -369,13 +358,12 @@ START_TEST(free_is_silent_in_every_state)
 	ck_assert_ptr_null(attempt_free(start(base, &params, &result)));
 	suite_loop_for(base, 10);
 	ck_assert(!result.done);
-	event_base_free(base);
 }
 END_TEST
 
 START_TEST(done_may_free_or_cancel_the_attempt)
 {
-	struct event_base *base = new_base();
+	CLEANUP(event_base_freep) struct event_base *base = new_base();
 	CLEANUP(tcp_peer_freep)
 	struct tcp_peer *peer = tcp_peer_new(base, AF_INET, TCP_PEER_ACCEPT);
 	struct attempt_params params = tcp_to(peer);
@@ -394,7 +382,6 @@ START_TEST(done_may_free_or_cancel_the_attempt)
 		&(struct endpoint){ peer_of(taken.fd).address, peer_of(taken.fd).port },
 		tcp_peer_get_endpoint(peer)));
 	(void)close_fd(taken.fd);
-	event_base_free(base);
 }
 END_TEST
 
