@@ -431,6 +431,21 @@ bool dns_packet_matches(const uint8_t *packet, size_t len, const char *name, uin
 	       read_u16(question + wire.len + 2) == LDNS_RR_CLASS_IN;
 }
 
+enum dns_remnant dns_packet_get_remnant(const uint8_t *packet, size_t len, const char *name,
+					uint16_t type, uint16_t id)
+{
+	int rcode;
+
+	if (dns_packet_matches(packet, len, name, type, id))
+		return packet[2] & FLAG_TC ? DNS_REMNANT_TRUNCATED : DNS_REMNANT_NONE;
+	if (len != HEADER_BYTES || read_u16(packet) != id ||
+	    (packet[2] & (FLAG_QR | OPCODE_MASK)) != FLAG_QR || read_u16(packet + COUNT_AT(0)) != 0)
+		return DNS_REMNANT_NONE;
+	rcode = packet[3] & RCODE_MASK;
+	return rcode == DNS_RCODE_FORMERR || rcode == DNS_RCODE_NOTIMP ? DNS_REMNANT_REFUSED
+								       : DNS_REMNANT_NONE;
+}
+
 static int add_record(const uint8_t *packet, size_t len, const struct record *record,
 		      ldns_rr_list *records)
 {

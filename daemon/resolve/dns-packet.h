@@ -60,6 +60,19 @@ bool dns_packet_matches(const uint8_t *packet, size_t len, const char *name, uin
 			uint16_t id);
 
 /*
+ * Replies that are not well-formed and still say something: TC and our question, but cut in the middle of a record; and a
+ * bare header with our id and FORMERR or NOTIMP, by which servers that do not know EDNS refuse it (RFC 6891 section 7).
+ * A forged one costs another question, no more.
+ */
+enum dns_remnant {
+	DNS_REMNANT_NONE,
+	DNS_REMNANT_TRUNCATED,
+	DNS_REMNANT_REFUSED
+};
+enum dns_remnant dns_packet_get_remnant(const uint8_t *packet, size_t len, const char *name,
+					uint16_t type, uint16_t id);
+
+/*
  * What the scanned and matched answer says about name: only records on the CNAME chain from name count, and the
  * addresses at its end (LIMIT_DNS_ADDRESSES at most). -EBADMSG: a chain of more than LIMIT_CNAME_CHAIN links, a loop, or
  * an end that is no host in plain text (control character, blank, dot or '/' inside a label, not ASCII); -ENOMEM.

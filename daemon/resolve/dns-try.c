@@ -305,6 +305,25 @@ static bool try_is_answer(const struct dns_try *try, const uint8_t *packet, size
 	       dns_packet_matches(packet, len, try->name, try->type, try->id);
 }
 
+/* Whether a datagram that is no answer was of use all the same; then the try goes on in another way. */
+static bool try_use_remnant(struct dns_try *try, const uint8_t *packet, size_t len)
+{
+	switch (dns_packet_get_remnant(packet, len, try->name, try->type, try->id)) {
+	case DNS_REMNANT_NONE:
+		return false;
+	case DNS_REMNANT_TRUNCATED:
+		try_go_to_tcp(try);
+		return true;
+	case DNS_REMNANT_REFUSED:
+		if (!try->edns)
+			return false;
+		try->edns = false;
+		try_ask_again(try);
+		return true;
+	}
+	return false;
+}
+
 static void try_on_datagram(evutil_socket_t fd, short what, void *arg)
 {
 	uint8_t packet[LIMIT_DNS_UDP_BYTES];
@@ -325,6 +344,8 @@ static void try_on_datagram(evutil_socket_t fd, short what, void *arg)
 		try_on_answer(try, packet, (size_t)n);
 		return;
 	}
+	if ((size_t)n <= sizeof(packet) && try_use_remnant(try, packet, (size_t)n))
+		return;
 	try->n_forged++;
 	if (try->n_forged < LIMIT_DNS_FORGED_REPLIES)
 		return;

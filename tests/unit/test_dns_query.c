@@ -578,6 +578,48 @@ START_TEST(a_server_without_edns_is_asked_without)
 }
 END_TEST
 
+/* What a server says that knows neither EDNS nor what to do about it: a header and nothing else. */
+START_TEST(a_bare_header_with_formerr_is_asked_without_edns)
+{
+	static const struct dns_rule rules[] = {
+		{ .raw = "\x80\x01\0\0\0\0\0\0\0\0", .raw_len = 10, .times = 1 },
+		{ TRUE_RULE },
+	};
+	const struct dns_seen *seen;
+	struct rig rig;
+	size_t n;
+
+	rig_open(&rig);
+	rig_add_server(&rig, rules, ARRAY_LEN(rules));
+	rig_run(&rig);
+	assert_true_answer(&rig);
+	seen = dns_server_get_seen(rig.servers[0], &n);
+	ck_assert_uint_eq(n, 2);
+	ck_assert(seen[0].edns && !seen[1].edns);
+	rig_close(&rig);
+}
+END_TEST
+
+START_TEST(an_answer_cut_in_the_middle_is_asked_for_over_tcp)
+{
+	static const char cut[] = "\x82\0\0\1\0\1\0\0\0\0" /* QR and TC, one question, one record */
+				  "\3www\7example\0\0\1\0\1"
+				  "\xc0\x0c\0\1\0";
+	const struct dns_rule rules[] = {
+		{ .udp_only = true, .raw = cut, .raw_len = sizeof(cut) - 1 },
+		{ TRUE_RULE, .tcp_only = true },
+	};
+	struct rig rig;
+
+	rig_open(&rig);
+	rig_add_server(&rig, rules, ARRAY_LEN(rules));
+	rig_run(&rig);
+	assert_true_answer(&rig);
+	ck_assert_uint_eq(count_tcp(rig.servers[0]), 1);
+	rig_close(&rig);
+}
+END_TEST
+
 START_TEST(formerr_without_edns_is_a_failure)
 {
 	static const struct dns_rule rules[] = { { .rcode = 1 } };
@@ -950,10 +992,11 @@ SUITE_MAIN("dns_query", an_answer_comes_with_its_server, nxdomain_and_no_data_ar
 	   no_servers_is_told_through_done, a_truncated_answer_is_fetched_over_tcp,
 	   tcp_answers_may_come_byte_by_byte, a_hanging_tcp_server_does_not_stop_the_next,
 	   a_server_without_edns_is_asked_without, formerr_without_edns_is_a_failure,
-	   the_deadline_ends_it, the_deadline_is_counted_on_our_clock,
-	   cancel_is_silent_in_every_state, cancel_before_start_is_legal,
-	   cancel_and_free_inside_done_are_legal, done_and_cancel_close_every_socket,
-	   silent_servers_hold_four_sockets_at_most,
+	   a_bare_header_with_formerr_is_asked_without_edns,
+	   an_answer_cut_in_the_middle_is_asked_for_over_tcp, the_deadline_ends_it,
+	   the_deadline_is_counted_on_our_clock, cancel_is_silent_in_every_state,
+	   cancel_before_start_is_legal, cancel_and_free_inside_done_are_legal,
+	   done_and_cancel_close_every_socket, silent_servers_hold_four_sockets_at_most,
 	   sockets_are_connected_nonblocking_and_closed_on_exec,
 	   without_descriptors_the_fault_is_told, ports_and_ids_differ_from_query_to_query,
 	   a_retry_has_its_own_port_and_id, an_ipv6_server_is_asked,
