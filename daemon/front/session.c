@@ -21,8 +21,8 @@
  * READING does not watch for room, so it learns late that the client has read; before anybody is refused for the number of
  * descriptors in flight, all who count are looked at again.
  *
- * Fairness: a connection answers so many calls a turn, and all connections of a user together get so much time a turn
- * (policy/quota): whoever is over it stays readable and is looked at in the next one.
+ * Fairness: a connection answers so many calls a turn, and all connections of a user together get so much time a turn, one
+ * after the other (policy/quota). Whoever has to wait stays readable and is looked at again in the next turn.
  *
  * Credentials: a frame's bytes must all come from the same user. Input is read only when no complete frame is left in the
  * buffer, and one recvmsg never mixes credentials, so comparing what is left over with what comes next is enough.
@@ -67,8 +67,9 @@ struct session {
 	struct event *timer; /* owned: an unfinished frame or an unread reply has its time */
 	struct event *turn;  /* owned: goes on in the next loop turn */
 	struct frame_reader in;
-	struct call *call; /* owned: being answered, or its reply waits */
-	struct outlet out; /* replies that are not yet sent */
+	struct call *call;     /* owned: being answered, or its reply waits */
+	struct outlet out;     /* replies that are not yet sent */
+	uint64_t served_round; /* of its user, see policy/quota */
 	uint64_t timer_due_us;
 	uint64_t frame_since_us; /* the unfinished frame's first byte; 0: none */
 	uint64_t sent_us;	 /* the last reply */
@@ -577,10 +578,10 @@ static uint64_t get_turn(const struct session *session)
 	return (uint64_t)now.tv_sec * USEC_PER_SEC + (uint64_t)now.tv_usec;
 }
 
-static bool may_work(const struct session *session)
+static bool may_work(struct session *session)
 {
 	return quota_may_work(session->env->request.quota, session->identity.peer_uid,
-			      get_turn(session));
+			      get_turn(session), &session->served_round);
 }
 
 /* proceed() with what the client sent, on its user's account. The session may be gone afterwards. */
@@ -588,10 +589,10 @@ static void work(struct session *session)
 {
 	struct quota *quota = session->env->request.quota;
 	uid_t uid = session->identity.peer_uid;
-	uint64_t turn = get_turn(session), begin_us = clock_now_us();
+	uint64_t begin_us = clock_now_us();
 
 	proceed(session, false);
-	quota_add_work(quota, uid, turn, clock_now_us() - begin_us);
+	quota_add_work(quota, uid, clock_now_us() - begin_us);
 }
 
 static void on_turn(evutil_socket_t fd, short what, void *arg)

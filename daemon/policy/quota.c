@@ -13,7 +13,8 @@ struct account {
 	LIST_ENTRY(account) link;
 	uid_t uid;
 	size_t held[QUOTA_N_KINDS];
-	uint64_t turn, spent_us;
+	uint64_t turn, spent_us; /* see quota_may_work */
+	uint64_t round;
 };
 
 LIST_HEAD(account_list, account);
@@ -111,21 +112,28 @@ bool quota_has_share(const struct quota *quota, uid_t uid, enum quota_kind kind,
 	return total > others && held < (total - others + 1) / 2;
 }
 
-bool quota_may_work(const struct quota *quota, uid_t uid, uint64_t turn)
-{
-	const struct account *account = find_account(quota, uid);
-
-	return !account || account->turn != turn || account->spent_us < LIMIT_WORK_PER_TURN_USEC;
-}
-
-void quota_add_work(struct quota *quota, uid_t uid, uint64_t turn, uint64_t spent_us)
+bool quota_may_work(struct quota *quota, uid_t uid, uint64_t turn, uint64_t *served)
 {
 	struct account *account = find_account(quota, uid);
 
 	if (!account)
-		return;
-	if (account->turn != turn)
+		return true;
+	if (account->turn != turn) {
+		if (account->spent_us < LIMIT_WORK_PER_TURN_USEC)
+			account->round++; /* nobody was left over */
+		account->turn = turn;
 		account->spent_us = 0;
-	account->turn = turn;
-	account->spent_us += spent_us;
+	}
+	if (account->spent_us >= LIMIT_WORK_PER_TURN_USEC || *served == account->round)
+		return false;
+	*served = account->round;
+	return true;
+}
+
+void quota_add_work(struct quota *quota, uid_t uid, uint64_t spent_us)
+{
+	struct account *account = find_account(quota, uid);
+
+	if (account)
+		account->spent_us += spent_us;
 }

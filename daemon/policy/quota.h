@@ -42,9 +42,10 @@ size_t quota_get_total(const struct quota *quota, enum quota_kind kind);
 bool quota_has_share(const struct quota *quota, uid_t uid, enum quota_kind kind, size_t total);
 
 /*
- * Work on behalf of uid in the loop turn with this number. quota_may_work: whether less than LIMIT_WORK_PER_TURN_USEC
- * was spent in it; who is over it waits for the next turn, so that everybody else has one. A user who holds nothing is
- * not counted.
+ * Work on behalf of uid in the loop turn with this number: LIMIT_WORK_PER_TURN_USEC for all its connections together, so that
+ * everybody else has a turn soon. Connections take part in rounds: one that was served in the present round, which *served
+ * remembers (0 at first), waits until all that were left over have been. quota_may_work says whether it is this one's turn,
+ * and takes it; what it spends is added afterwards. A user who holds nothing is not counted.
  */
-bool quota_may_work(const struct quota *quota, uid_t uid, uint64_t turn);
-void quota_add_work(struct quota *quota, uid_t uid, uint64_t turn, uint64_t spent_us);
+bool quota_may_work(struct quota *quota, uid_t uid, uint64_t turn, uint64_t *served);
+void quota_add_work(struct quota *quota, uid_t uid, uint64_t spent_us);

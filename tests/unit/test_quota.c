@@ -129,20 +129,52 @@ END_TEST
 START_TEST(work_is_counted_by_user_and_turn)
 {
 	CLEANUP(quota_freep) struct quota *quota = NULL;
+	uint64_t a = 0, b = 0, other = 0;
 
 	ck_assert_int_eq(quota_new(&quota), 0);
-	quota_add_work(quota, 1, 7, 1000000); /* holds nothing: not counted */
-	ck_assert(quota_may_work(quota, 1, 7));
+	ck_assert(quota_may_work(quota, 1, 7, &a));
+	quota_add_work(quota, 1, 1000000); /* holds nothing: not counted */
+	ck_assert(quota_may_work(quota, 1, 7, &a));
 	ck_assert_int_eq(quota_charge(quota, 1, QUOTA_CONNECTIONS, 1), 0);
 	ck_assert_int_eq(quota_charge(quota, 2, QUOTA_CONNECTIONS, 1), 0);
-	quota_add_work(quota, 1, 7, LIMIT_WORK_PER_TURN_USEC - 1);
-	ck_assert(quota_may_work(quota, 1, 7));
-	quota_add_work(quota, 1, 7, 1);
-	ck_assert(!quota_may_work(quota, 1, 7));
-	ck_assert(quota_may_work(quota, 2, 7));
-	ck_assert(quota_may_work(quota, 1, 8));
-	quota_add_work(quota, 1, 8, 1);
-	ck_assert(quota_may_work(quota, 1, 8));
+	ck_assert(quota_may_work(quota, 1, 8, &a));
+	ck_assert(!quota_may_work(quota, 1, 8, &a)); /* once a turn */
+	quota_add_work(quota, 1, LIMIT_WORK_PER_TURN_USEC - 1);
+	ck_assert(quota_may_work(quota, 1, 8, &b));
+	quota_add_work(quota, 1, 1);
+	b = 0;
+	ck_assert(!quota_may_work(quota, 1, 8, &b)); /* the turn is used up */
+	ck_assert(quota_may_work(quota, 2, 8, &other));
+	/* Alone and within the limit: every turn. */
+	for (uint64_t turn = 9; turn < 20; turn++) {
+		ck_assert(quota_may_work(quota, 2, turn, &other));
+		quota_add_work(quota, 2, 1);
+	}
+}
+END_TEST
+
+/* Of ten connections that always want more than a turn gives, none may wait for ever. */
+START_TEST(connections_of_one_user_are_served_in_turn)
+{
+	CLEANUP(quota_freep) struct quota *quota = NULL;
+	uint64_t served[10] = { 0 };
+	size_t n[10] = { 0 };
+
+	ck_assert_int_eq(quota_new(&quota), 0);
+	ck_assert_int_eq(quota_charge(quota, 1, QUOTA_CONNECTIONS, 1), 0);
+	for (uint64_t turn = 1; turn <= 400; turn++) {
+		for (size_t i = 0; i < ARRAY_LEN(served); i++) {
+			if (!quota_may_work(quota, 1, turn, &served[i]))
+				continue;
+			quota_add_work(quota, 1, LIMIT_WORK_PER_TURN_USEC / 3 + 1);
+			n[i]++;
+		}
+	}
+	for (size_t i = 0; i < ARRAY_LEN(n); i++) {
+		ck_assert_uint_ge(n[i], 80);
+		ck_assert_uint_le(n[i], n[0]);
+		ck_assert_uint_ge(n[i] + 1, n[0]);
+	}
 }
 END_TEST
 
@@ -150,4 +182,5 @@ SUITE_MAIN("quota", charges_stop_at_the_limit_and_come_back, limit_of_nothing_is
 	   lowered_limit_refuses_more_and_keeps_what_is_held, kinds_are_counted_apart,
 	   users_are_counted_apart_also_in_one_bucket,
 	   user_without_charges_is_unknown_and_holds_nothing,
-	   a_share_is_half_of_what_the_others_leave, work_is_counted_by_user_and_turn)
+	   a_share_is_half_of_what_the_others_leave, work_is_counted_by_user_and_turn,
+	   connections_of_one_user_are_served_in_turn)
