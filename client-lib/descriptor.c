@@ -64,6 +64,10 @@ int descriptor_check(int fd, const json_t *parameters, const char *protocol)
 
 	if (fstat(fd, &status) < 0 || !S_ISSOCK(status.st_mode))
 		return -EPROTO;
+	/* A connection's other end is not what a listening socket has. */
+	if (get_option(fd, SO_ACCEPTCONN) == 1 &&
+	    family_of(json_object_get(parameters, "peer")) != AF_UNSPEC)
+		return -EPROTO;
 	domain = get_option(fd, SO_DOMAIN);
 	for (size_t i = 0; i < ARRAY_LEN(ends); i++) {
 		int family = family_of(json_object_get(parameters, ends[i]));

@@ -58,7 +58,10 @@ static int inbox_collect(struct inbox *inbox, struct msghdr *message)
 			}
 		}
 	}
-	return (message->msg_flags & MSG_CTRUNC) ? -EMFILE : result;
+	if (!(message->msg_flags & MSG_CTRUNC))
+		return result;
+	/* A full inbox had no room for more; otherwise it is this process that may open no more. */
+	return inbox->n_fds == INBOX_DESCRIPTORS_MAX ? -EPROTO : -EMFILE;
 }
 
 /* One read: 1 when something came, 0 when nothing is there. */

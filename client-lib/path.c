@@ -116,8 +116,9 @@ static bool path_is_daemon_user(uid_t uid)
 }
 
 /*
- * In a user namespace of a container the host's root is usually not mapped and shows as the overflow uid, as every other
- * unmapped user does; nothing better than that can be known there. Outside such a namespace that uid is just a user.
+ * In a user namespace of a container the host's root is usually not mapped and shows as the
+ * overflow uid, as every other unmapped user does; nothing better than that can be known there.
+ * Outside such a namespace that uid is just a user.
  */
 static bool path_is_unmapped_root(uid_t uid)
 {
@@ -132,8 +133,8 @@ static bool path_is_unmapped_root(uid_t uid)
 	if (n <= 0)
 		return false;
 	map[n] = '\0';
-	return strcmp(map, "         0          0 4294967295\n") !=
-	       0; /* the first namespace maps everybody */
+	/* The first namespace maps everybody. */
+	return strcmp(map, "         0          0 4294967295\n") != 0;
 }
 
 int path_check_peer(int fd)

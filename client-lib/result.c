@@ -75,51 +75,12 @@ static int parse_unix(const char *path, struct socket_address *ret)
 	return 0;
 }
 
-/* -EPROTO when value is no Endpoint of the interfaces. */
-static int parse_endpoint(json_t *value, struct socket_address *ret)
-{
-	struct endpoint endpoint = { 0 };
-	const char *family = NULL;
-	const char *address = NULL;
-	const char *scope = NULL;
-	json_int_t port = 0;
-	int r = -EINVAL;
-
-	if (json_unpack(value, "{s:s, s:s, s?I, s?s}", "family", &family, "address", &address,
-			"port", &port, "scope", &scope) < 0 ||
-	    port < 0 || port > UINT16_MAX)
-		return -EPROTO;
-	if (strcmp(family, "unix") == 0)
-		return parse_unix(address, ret);
-	if (strcmp(family, "inet") == 0)
-		r = address_parse_ipv4(address, &endpoint.address);
-	else if (strcmp(family, "inet6") == 0)
-		r = address_parse_ipv6(address, &endpoint.address);
-	if (r < 0)
-		return -EPROTO;
-	if (endpoint.address.family == AF_INET6 && scope)
-		endpoint.address.scope = parse_scope(scope);
-	endpoint.port = (uint16_t)port;
-	r = endpoint_to_sockaddr(&endpoint, &ret->storage, &ret->len);
-	return r < 0 ? -EPROTO : 0;
-}
-
-/* null is as good as absent, on the wire; json_unpack knows only absent. */
+/* null is as good as absent, on the wire. */
 static json_t *get_member(const json_t *object, const char *name)
 {
 	json_t *value = json_object_get(object, name);
 
 	return json_is_null(value) ? NULL : value;
-}
-
-static int get_endpoint(const json_t *object, const char *name, bool required,
-			struct socket_address *ret)
-{
-	json_t *value = get_member(object, name);
-
-	if (!value)
-		return required ? -EPROTO : 0;
-	return parse_endpoint(value, ret);
 }
 
 static int get_string(const json_t *object, const char *name, bool required, const char **ret)
@@ -142,6 +103,46 @@ static int get_uint(const json_t *object, const char *name, bool required, uint6
 		return -EPROTO;
 	*ret = (uint64_t)json_integer_value(value);
 	return 0;
+}
+
+/* -EPROTO when value is no Endpoint of the interfaces. */
+static int parse_endpoint(json_t *value, struct socket_address *ret)
+{
+	struct endpoint endpoint = { 0 };
+	const char *family = NULL;
+	const char *address = NULL;
+	const char *scope = NULL;
+	uint64_t port = 0;
+	int r = -EINVAL;
+
+	if (get_string(value, "family", true, &family) < 0 ||
+	    get_string(value, "address", true, &address) < 0 ||
+	    get_string(value, "scope", false, &scope) < 0 ||
+	    get_uint(value, "port", false, &port) < 0 || port > UINT16_MAX)
+		return -EPROTO;
+	if (strcmp(family, "unix") == 0)
+		return parse_unix(address, ret);
+	if (strcmp(family, "inet") == 0)
+		r = address_parse_ipv4(address, &endpoint.address);
+	else if (strcmp(family, "inet6") == 0)
+		r = address_parse_ipv6(address, &endpoint.address);
+	if (r < 0)
+		return -EPROTO;
+	if (endpoint.address.family == AF_INET6 && scope)
+		endpoint.address.scope = parse_scope(scope);
+	endpoint.port = (uint16_t)port;
+	r = endpoint_to_sockaddr(&endpoint, &ret->storage, &ret->len);
+	return r < 0 ? -EPROTO : 0;
+}
+
+static int get_endpoint(const json_t *object, const char *name, bool required,
+			struct socket_address *ret)
+{
+	json_t *value = get_member(object, name);
+
+	if (!value)
+		return required ? -EPROTO : 0;
+	return parse_endpoint(value, ret);
 }
 
 static int parse_outcome(const char *text, enum asock_attempt_outcome *ret)

@@ -29,6 +29,8 @@
 #define OTHER_USER   65534
 #define ANOTHER_USER 65533
 
+#define DESCRIPTORS_MAX 17 /* one more than the library takes */
+
 /* A whole reply to Connect; the descriptor's index and the family are the test's. */
 #define ATTEMPT                                                                                   \
 	"{\"endpoint\":{\"family\":\"inet6\",\"address\":\"2001:db8::1\",\"port\":443},"          \
@@ -52,6 +54,7 @@ struct script {
 	int domain;	  /* of these; 0: AF_INET */
 	int type;	  /* 0: SOCK_STREAM */
 	bool pipes;	  /* send a pipe's end instead */
+	bool listening;
 	bool nonblocking;
 	bool deaf;	  /* reads nothing before it answers */
 	bool stays;	  /* waits for the client to close */
@@ -70,19 +73,21 @@ struct peer {
 static int child_make_fd(const struct script *script)
 {
 	int fds[2];
+	int fd;
 
 	if (script->pipes)
 		return pipe(fds) == 0 ? fds[0] : -1;
-	return socket(script->domain ? script->domain : AF_INET,
-		      (script->type ? script->type : SOCK_STREAM) |
-			      (script->nonblocking ? SOCK_NONBLOCK : 0),
-		      0);
+	fd = socket(script->domain ? script->domain : AF_INET,
+		    (script->type ? script->type : SOCK_STREAM) |
+			    (script->nonblocking ? SOCK_NONBLOCK : 0),
+		    0);
+	return script->listening && listen(fd, 1) < 0 ? -1 : fd;
 }
 
 static bool child_send(int fd, const struct script *script)
 {
 	union {
-		char bytes[CMSG_SPACE(8 * sizeof(int))];
+		char bytes[CMSG_SPACE(DESCRIPTORS_MAX * sizeof(int))];
 		struct cmsghdr align;
 	} control = { { 0 } };
 	size_t len = script->reply_len ? script->reply_len : strlen(script->reply) + 1;
@@ -389,6 +394,8 @@ START_TEST(descriptor_that_is_not_what_the_reply_names_is_refused)
 		{ .reply = CONNECTED_AS("\"0\"", "inet", "127.0.0.1"), .n_fds = 1 },
 		{ .reply = CONNECTED },
 		{ .reply = CONNECTED_AS("null", "inet", "127.0.0.1"), .n_fds = 1 },
+		{ .reply = CONNECTED, .n_fds = 1, .listening = true },
+		{ .reply = CONNECTED, .n_fds = DESCRIPTORS_MAX },
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(scripts); i++) {
@@ -619,6 +626,32 @@ START_TEST(resolve_returns_addresses_in_order)
 	ck_assert_int_eq(asock_result_get_server(result, &address, &len), 0);
 	ck_assert_uint_eq(asock_result_get_ttl_us(result), 60000000);
 	ck_assert_str_eq(asock_result_get_source(result), "dns");
+	asock_result_free(result);
+	peer_stop(&peer);
+}
+END_TEST
+
+/* As the interfaces have it, also within an endpoint. */
+START_TEST(null_is_as_good_as_absent)
+{
+	struct script script = {
+		.reply =
+			"{\"parameters\":{\"endpoints\":[{\"family\":\"inet6\",\"address\":\"fe80::1\",\"port\":null,"
+			"\"scope\":null}],\"name\":\"example.org\",\"source\":\"dns\",\"ttlUsec\":null,"
+			"\"server\":null,\"resolveUsec\":12}}",
+	};
+	struct asock_resolve_options options = ASOCK_RESOLVE_OPTIONS_INIT;
+	struct asock_result *result = NULL;
+	struct sockaddr_storage address;
+	struct peer peer;
+	socklen_t len;
+
+	peer_start(&peer, &script);
+	options.socket_path = peer.path;
+	ck_assert_int_eq(asock_resolve_sockaddr("example.org", NULL, &options, &result), 0);
+	ck_assert_int_eq(asock_result_get_endpoint(result, 0, &address, &len), 0);
+	ck_assert_int_eq(asock_result_get_server(result, &address, &len), -ENOENT);
+	ck_assert_uint_eq(asock_result_get_ttl_us(result), UINT64_MAX);
 	asock_result_free(result);
 	peer_stop(&peer);
 }
@@ -998,11 +1031,11 @@ SUITE_MAIN("client", connects_and_returns_descriptor_and_story,
 	   descriptor_lost_to_the_limit_is_emfile, replies_that_are_none_break_the_call,
 	   answers_of_wrong_types_are_refused, endless_reply_is_given_up_at_its_bound,
 	   error_answers_keep_their_attempts, unknown_errors_are_told_by_name,
-	   resolve_returns_addresses_in_order, missing_daemon_is_told_apart,
-	   slow_answer_ends_at_the_deadline, deadline_is_the_calls_own_timeout_and_grace,
-	   cancel_is_silent_and_closes, connection_is_kept_and_made_again,
-	   daemon_that_hangs_up_is_no_signal, full_queue_is_waited_for,
-	   full_queue_is_waited_for_until_the_deadline,
+	   resolve_returns_addresses_in_order, null_is_as_good_as_absent,
+	   missing_daemon_is_told_apart, slow_answer_ends_at_the_deadline,
+	   deadline_is_the_calls_own_timeout_and_grace, cancel_is_silent_and_closes,
+	   connection_is_kept_and_made_again, daemon_that_hangs_up_is_no_signal,
+	   full_queue_is_waited_for, full_queue_is_waited_for_until_the_deadline,
 	   unix_targets_are_connected_here_where_welcome, arguments_are_checked,
 	   socket_path_follows_the_environment_but_for_root,
 	   listener_of_another_user_is_not_believed)
