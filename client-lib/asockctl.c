@@ -52,7 +52,7 @@ static int help(const struct ctl *ctl)
 	for (size_t i = 0; i < ARRAY_LEN(verbs); i++)
 		(void)printf("  %s%s%s\n      %s\n", verbs[i].name, verbs[i].args[0] ? " " : "",
 			     verbs[i].args, verbs[i].help);
-	return ctl_print_line(
+	(void)puts(
 		"\nOptions, before or behind the verb:\n"
 		"  --json             print the reply's parameters or the error as one line\n"
 		"  --socket PATH      the daemon's socket\n"
@@ -61,6 +61,7 @@ static int help(const struct ctl *ctl)
 		"  --version, --help\n\n"
 		"Exit status: 0 done, 1 usage, 2 no such name, 3 no data, 4 timed out, 5 failed,\n"
 		"7 daemon not reached, 8 denied.");
+	return ctl_flush();
 }
 
 /* Seconds with at most six decimals, more than none. */
@@ -109,6 +110,16 @@ static const struct option options[] = {
 	{ NULL, 0, NULL, 0 },
 };
 
+static int take_path(const char *option, const char **ret)
+{
+	if (!optarg[0]) {
+		ctl_complain("%s takes a path", option);
+		return CTL_EXIT_USAGE + 1;
+	}
+	*ret = optarg;
+	return 0;
+}
+
 /* One option into ctl. 0: go on; else the exit code plus one. */
 static int take_option(struct ctl *ctl, int option)
 {
@@ -120,11 +131,9 @@ static int take_option(struct ctl *ctl, int option)
 		ctl->json = true;
 		return 0;
 	case OPTION_SOCKET:
-		ctl->socket_path = optarg;
-		return 0;
+		return take_path("--socket", &ctl->socket_path);
 	case OPTION_CONTROL:
-		ctl->control_path = optarg;
-		return 0;
+		return take_path("--control", &ctl->control_path);
 	case OPTION_TIMEOUT:
 		if (parse_timeout(optarg, &ctl->timeout_us) == 0)
 			return 0;
@@ -140,7 +149,8 @@ static int take_option(struct ctl *ctl, int option)
 		ctl->family = ASOCK_FAMILY_INET6;
 		return 0;
 	case OPTION_VERSION:
-		return ctl_print_line("asockctl " PACKAGE_VERSION) + 1;
+		(void)puts("asockctl " PACKAGE_VERSION);
+		return ctl_flush() + 1;
 	case 'h':
 		return help(ctl) + 1;
 	default:
@@ -166,7 +176,7 @@ static int run_verb(struct ctl *ctl)
 	if (!verb)
 		ctl_complain("there is no verb \"%s\"; try \"asockctl --help\"", name);
 	else if (ctl->n_args < verb->min_args || ctl->n_args > verb->max_args)
-		ctl_complain("usage: asockctl %s %s", name, verb->args);
+		ctl_complain("usage: asockctl %s%s%s", name, verb->args[0] ? " " : "", verb->args);
 	else if (ctl->family != ASOCK_FAMILY_ANY && !verb->has_family)
 		ctl_complain("-4 and -6 are not for %s", name);
 	else if (ctl->probe && !verb->has_probe)
@@ -176,15 +186,15 @@ static int run_verb(struct ctl *ctl)
 	return CTL_EXIT_USAGE;
 }
 
-/* So that no socket becomes standard input, output or error by accident. */
+/*
+ * So that no socket becomes standard input, output or error by accident. A standard output that
+ * was closed still cannot be written: an answer is not lost in silence.
+ */
 static void open_standard_descriptors(void)
 {
-	int fd;
-
-	do
-		fd = open("/dev/null", O_RDWR);
-	while (fd >= 0 && fd <= STDERR_FILENO);
-	(void)close_fd(fd);
+	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+		if (fcntl(fd, F_GETFD) < 0)
+			(void)open("/dev/null", fd == STDOUT_FILENO ? O_RDONLY : O_RDWR);
 }
 
 int main(int argc, char **argv)
@@ -197,7 +207,7 @@ int main(int argc, char **argv)
 	ctl.args = args;
 	if (!args) {
 		ctl_complain("no memory");
-		return CTL_EXIT_USAGE;
+		return CTL_EXIT_FAILED;
 	}
 	/*
 	 * "-": every argument in its place, also where POSIXLY_CORRECT would end the options at the

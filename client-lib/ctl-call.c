@@ -69,16 +69,17 @@ int ctl_ping(const struct ctl *ctl)
 	uint64_t started_us = ctl_now_us();
 	int r = ask(ctl, ctl->socket_path, "org.asockd.Manager.Ping", NULL, &call);
 	uint64_t elapsed_us = ctl_now_us() - started_us;
+	char elapsed[CTL_TIME_SIZE];
 	int code = check_answer(ctl, "ping", ctl->socket_path, call, r);
 
 	if (code >= 0)
 		return code;
 	if (ctl->json)
-		return ctl_print_line(asock_call_get_reply(call));
+		return ctl_print_json(ctl, asock_call_get_reply(call));
 	if (!ctl->socket_path)
 		(void)asock_find_socket_path(&found);
-	(void)printf("%s: answer in %llu.%03u ms\n", found ? found : ctl->socket_path,
-		     (unsigned long long)(elapsed_us / 1000), (unsigned int)(elapsed_us % 1000));
+	ctl_say(stdout, "%s: answer in %s", found ? found : ctl->socket_path,
+		ctl_format_time(elapsed_us, elapsed, sizeof(elapsed)));
 	return ctl_flush();
 }
 
@@ -91,7 +92,7 @@ int ctl_whoami(const struct ctl *ctl)
 	if (code >= 0)
 		return code;
 	if (ctl->json)
-		return ctl_print_line(asock_call_get_reply(call));
+		return ctl_print_json(ctl, asock_call_get_reply(call));
 	return ctl_print_members(asock_call_get_reply(call));
 }
 
@@ -106,7 +107,8 @@ int ctl_call(const struct ctl *ctl)
 	int code;
 
 	if (r == -EINVAL) {
-		ctl_complain("call %s: the parameters are no JSON object", ctl->args[0]);
+		ctl_complain("call %s: no method, or the parameters are no JSON object",
+			     ctl->args[0]);
 		return CTL_EXIT_USAGE;
 	}
 	code = check_answer(ctl, ctl->args[0], path, call, r);

@@ -46,13 +46,13 @@ static int probe(const struct ctl *ctl, struct asock_result *result)
 	char local[CTL_ADDRESS_SIZE];
 
 	if (ctl->json)
-		return ctl_print_line(asock_result_get_json(result));
+		return ctl_print_json(ctl, asock_result_get_json(result));
 	if (asock_result_get_peer(result, &address, &len) == 0) {
 		(void)ctl_format_address(&address, len, peer, sizeof(peer));
 		(void)asock_result_get_local(result, &address, &len);
 		(void)ctl_format_address(&address, len, local, sizeof(local));
-		(void)printf("%s: connected to %s from %s\n", asock_result_get_name(result), peer,
-			     local);
+		ctl_say(stdout, "%s: connected to %s from %s", asock_result_get_name(result), peer,
+			local);
 	}
 	ctl_print_waterfall(stdout, result);
 	return ctl_flush();
@@ -85,23 +85,29 @@ int ctl_connect(const struct ctl *ctl)
 	return fail(ctl, what, fd, result, false);
 }
 
-/* Where the addresses came from: "# dns, for 300.0 s, from 192.0.2.53 port 53, in 12.1 ms". */
+/*
+ * Where the addresses came from:
+ * "# dns, ttl 300 s, server 192.0.2.53 port 53, a.example in 12.1 ms".
+ */
 static int print_trailer(const struct asock_result *result)
 {
 	const char *source = asock_result_get_source(result);
 	uint64_t ttl_us = asock_result_get_ttl_us(result);
 	struct sockaddr_storage address;
 	socklen_t len;
-	char text[CTL_ADDRESS_SIZE];
+	char elapsed[CTL_TIME_SIZE];
+	char ttl[CTL_TIME_SIZE] = "";
+	char server[CTL_ADDRESS_SIZE] = "";
 
-	(void)printf("# %s", source ? source : "?");
 	if (ttl_us != UINT64_MAX)
-		(void)printf(", ttl %llu s", (unsigned long long)(ttl_us / 1000000));
+		(void)snprintf(ttl, sizeof(ttl), ", ttl %llu s",
+			       (unsigned long long)(ttl_us / 1000000));
 	if (asock_result_get_server(result, &address, &len) == 0)
-		(void)printf(", server %s", ctl_format_address(&address, len, text, sizeof(text)));
-	(void)printf(", %s in ", asock_result_get_name(result));
-	return ctl_print_line(
-		ctl_format_time(asock_result_get_resolve_us(result), text, sizeof(text)));
+		(void)ctl_format_address(&address, len, server, sizeof(server));
+	ctl_say(stdout, "# %s%s%s%s, %s in %s", source ? source : "?", ttl,
+		server[0] ? ", server " : "", server, asock_result_get_name(result),
+		ctl_format_time(asock_result_get_resolve_us(result), elapsed, sizeof(elapsed)));
+	return ctl_flush();
 }
 
 int ctl_resolve(const struct ctl *ctl)
@@ -121,14 +127,15 @@ int ctl_resolve(const struct ctl *ctl)
 		return fail(ctl, what, r, result, true);
 	}
 	if (ctl->json)
-		return ctl_print_line(asock_result_get_json(result));
+		return ctl_print_json(ctl, asock_result_get_json(result));
 	for (size_t i = 0; i < asock_result_get_n_endpoints(result); i++) {
 		struct sockaddr_storage address;
 		socklen_t len;
 		char text[CTL_ADDRESS_SIZE];
 
 		if (asock_result_get_endpoint(result, i, &address, &len) == 0)
-			(void)puts(ctl_format_address(&address, len, text, sizeof(text)));
+			ctl_say(stdout, "%s",
+				ctl_format_address(&address, len, text, sizeof(text)));
 	}
 	return print_trailer(result);
 }

@@ -3,10 +3,14 @@
  * Standard input and output joined to a connection, as nc does it.
  *
  * Each direction has a buffer and reads again only when that is empty, so neither can grow nor hold
- * up the other. The end of standard input becomes a half-close once all of it is sent; the end of
- * the connection, once all of it is written and what was read of standard input is sent, is the
- * end. Standard input and output may be shared with other processes, so their O_NONBLOCK is not
- * touched: reads follow poll(), and writes are of a size that does not wait.
+ * up the other. Each also ends on its own: the end of standard input becomes a half-close once all
+ * of it is sent, and the end of the connection closes standard output once all of it is written. It
+ * is over when both have ended. The other end cannot be seen to have closed both directions before
+ * something is sent to it; somebody at a terminal does not have to try, there the end of the
+ * connection is the end.
+ *
+ * Standard input and output may be shared with other processes, so their O_NONBLOCK is not touched:
+ * reads follow poll(), and writes are of a size that does not wait.
  */
 #include "client-lib/ctl.h"
 
@@ -40,6 +44,9 @@ struct join {
 	struct lane up;	  /* standard input to connection */
 	struct lane down; /* connection to standard output */
 	bool up_closed;	  /* half-closed, or the other end takes no more */
+	bool down_closed; /* so is standard output */
+	bool is_reset;	  /* the connection broke while sending */
+	bool at_terminal; /* standard input is one */
 };
 
 static enum sink sink_of(int fd)
@@ -94,7 +101,18 @@ static int read_connection(struct join *join)
 	return 0;
 }
 
-/* The other end not taking more is no fault: it may still be sending. */
+/* What is read or would be has nowhere to go. */
+static void give_up_input(struct join *join)
+{
+	join->up.len = 0;
+	join->up.ended = true;
+	join->up_closed = true;
+}
+
+/*
+ * The other end not taking more is no fault when it closed in order (EPIPE). A reset is one, but it
+ * may have sent something before, which is still there to be read.
+ */
 static int write_connection(struct join *join)
 {
 	struct lane *lane = &join->up;
@@ -107,9 +125,8 @@ static int write_connection(struct join *join)
 	}
 	if (errno != EPIPE && errno != ECONNRESET)
 		return fault_of(errno);
-	lane->len = 0;
-	lane->ended = true;
-	join->up_closed = true;
+	join->is_reset = errno == ECONNRESET;
+	give_up_input(join);
 	return 0;
 }
 
@@ -136,14 +153,18 @@ static int write_output(struct join *join)
 	return 0;
 }
 
-static void half_close(struct join *join)
+/* Passes on the end of a direction, once everything before it has gone. */
+static void pass_on_ends(struct join *join)
 {
-	if (join->up_closed || !join->up.ended || join->up.len > 0)
-		return;
-	(void)shutdown(
-		join->fd,
-		SHUT_WR); /* fails only when the other end is gone, which reading will tell */
-	join->up_closed = true;
+	if (!join->up_closed && join->up.ended && join->up.len == 0) {
+		/* Fails only when the other end is gone, which reading will tell. */
+		(void)shutdown(join->fd, SHUT_WR);
+		join->up_closed = true;
+	}
+	if (!join->down_closed && join->down.ended && join->down.len == 0) {
+		(void)close(STDOUT_FILENO);
+		join->down_closed = true;
+	}
 }
 
 /* Descriptors that nothing is wanted of are left out, or their POLLHUP would make the loop spin. */
@@ -154,13 +175,10 @@ static void watch(struct pollfd *poll_fd, int fd, short events)
 	poll_fd->revents = 0;
 }
 
-/*
- * What is read of standard input goes out even so: the other end may have closed its own direction
- * only.
- */
+/* What is read of standard input goes out even so. */
 static bool is_over(const struct join *join)
 {
-	return join->down.ended && join->down.len == 0 && join->up.len == 0;
+	return join->down_closed && (join->up_closed || (join->at_terminal && join->up.len == 0));
 }
 
 /* One turn: waits, then does what can be done. -EPIPE: standard output has no reader any more. */
@@ -168,11 +186,13 @@ static int turn(struct join *join, const char **ret_what)
 {
 	struct pollfd fds[3];
 	bool reads = join->down.len == 0 && !join->down.ended;
-	bool reads_input = join->up.len == 0 && !join->up.ended && !join->down.ended;
+	bool reads_input = join->up.len == 0 && !join->up.ended;
 	int r;
 
 	watch(&fds[0], STDIN_FILENO, reads_input ? POLLIN : 0);
 	watch(&fds[1], join->fd, (short)((reads ? POLLIN : 0) | (join->up.len > 0 ? POLLOUT : 0)));
+	if (join->down.ended && !join->up_closed)
+		fds[1].fd = join->fd; /* for the news that it is broken, which POLLHUP brings */
 	watch(&fds[2], STDOUT_FILENO, join->down.len > 0 ? POLLOUT : 0);
 	*ret_what = "poll";
 	if (poll(fds, ARRAY_LEN(fds), -1) < 0)
@@ -188,6 +208,8 @@ static int turn(struct join *join, const char **ret_what)
 		r = join->up.len > 0 ? write_connection(join) : 0;
 		if (r == 0 && reads)
 			r = read_connection(join);
+		else if (r == 0 && (fds[1].revents & POLLHUP) && join->down.ended)
+			give_up_input(join);
 		if (r < 0)
 			return r;
 	}
@@ -200,30 +222,35 @@ static int turn(struct join *join, const char **ret_what)
 	return 0;
 }
 
+static int complain(const char *what, int status)
+{
+	char error[CTL_ADDRESS_SIZE];
+
+	ctl_complain("%s: %s", what, ctl_format_error(status, NULL, error, sizeof(error)));
+	return CTL_EXIT_FAILED;
+}
+
 int ctl_join(int fd)
 {
 	CLEANUP(freep) struct join *join = calloc(1, sizeof(*join));
-	char error[CTL_ADDRESS_SIZE];
 	const char *what;
 
 	if (!join) {
 		ctl_complain("no memory");
-		return CTL_EXIT_USAGE;
+		return CTL_EXIT_FAILED;
 	}
 	join->fd = fd;
 	join->sink = sink_of(STDOUT_FILENO);
+	join->at_terminal = isatty(STDIN_FILENO);
 	while (!is_over(join)) {
 		int r = turn(join, &what);
 
 		/* A reader that has enough, as head(1), is no failure. */
 		if ((r == -EPIPE || r == -ECONNRESET) && strcmp(what, "standard output") == 0)
 			return 0;
-		if (r < 0) {
-			ctl_complain("%s: %s", what,
-				     ctl_format_error(r, NULL, error, sizeof(error)));
-			return CTL_EXIT_USAGE;
-		}
-		half_close(join);
+		if (r < 0)
+			return complain(what, r);
+		pass_on_ends(join);
 	}
-	return 0;
+	return join->is_reset ? complain("the connection", -ECONNRESET) : 0;
 }

@@ -28,33 +28,77 @@ uint64_t ctl_now_us(void)
 	return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
 }
 
+/* The two bytes of a control character from U+0080 to U+009F. */
+static bool is_c1(unsigned char lead, unsigned char next)
+{
+	return lead == 0xc2 && next >= 0x80 && next <= 0x9f;
+}
+
+void ctl_clean(char *text)
+{
+	for (unsigned char *p = (unsigned char *)text; *p; p++) {
+		if (is_c1(p[0], p[1]))
+			p[0] = p[1] = '?';
+		else if (*p < ' ' || *p == 0x7f)
+			*p = '?';
+	}
+}
+
+PRINTF_LIKE(3, 0)
+static void say(FILE *stream, const char *before, const char *format, va_list args)
+{
+	CLEANUP(freep) char *text = NULL;
+
+	if (vasprintf(&text, format, args) < 0) {
+		text = NULL;
+		(void)fputs("asockctl: no memory\n", stderr);
+		return;
+	}
+	ctl_clean(text);
+	(void)fprintf(stream, "%s%s\n", before, text);
+}
+
+void ctl_say(FILE *stream, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	say(stream, "", format, args);
+	va_end(args);
+}
+
 void ctl_complain(const char *format, ...)
 {
 	va_list args;
 
-	(void)fputs("asockctl: ", stderr);
 	va_start(args, format);
-	(void)vfprintf(stderr, format, args);
+	say(stderr, "asockctl: ", format, args);
 	va_end(args);
-	(void)fputc('\n', stderr);
 }
 
 int ctl_flush(void)
 {
-	if (fflush(stdout) == 0 && !ferror(stdout))
+	bool failed = ferror(stdout); /* a write before, whose errno is gone */
+
+	if (fflush(stdout) == 0 && !failed)
 		return 0;
-	ctl_complain("cannot write the answer: %s", strerrordesc_np(errno));
-	return CTL_EXIT_USAGE;
+	ctl_complain("cannot write the answer%s%s", failed ? "" : ": ",
+		     failed ? "" : strerrordesc_np(errno));
+	return CTL_EXIT_FAILED;
 }
 
-int ctl_print_line(const char *text)
+/* jansson escapes what JSON says it has to, which leaves DEL and U+0080 to U+009F. */
+static void put_json(const char *text)
 {
-	if (!text) {
-		ctl_complain("no memory");
-		return CTL_EXIT_USAGE;
+	for (const char *p = text; *p; p++) {
+		if (*p == 0x7f)
+			(void)fputs("\\u007f", stdout);
+		else if (is_c1((unsigned char)p[0], (unsigned char)p[1]))
+			(void)printf("\\u%04x", (unsigned char)*++p);
+		else
+			(void)fputc(*p, stdout);
 	}
-	(void)puts(text);
-	return ctl_flush();
+	(void)fputc('\n', stdout);
 }
 
 int ctl_print_json(const struct ctl *ctl, const char *text)
@@ -62,11 +106,16 @@ int ctl_print_json(const struct ctl *ctl, const char *text)
 	CLEANUP(json_decrefp) json_t *value = NULL;
 	CLEANUP(freep) char *indented = NULL;
 
-	if (ctl->json || !text || !isatty(STDOUT_FILENO))
-		return ctl_print_line(text);
-	value = json_loads(text, 0, NULL);
-	indented = json_dumps(value, JSON_INDENT(2));
-	return ctl_print_line(indented ? indented : text);
+	if (!text) {
+		ctl_complain("no memory");
+		return CTL_EXIT_FAILED;
+	}
+	if (!ctl->json && isatty(STDOUT_FILENO)) {
+		value = json_loads(text, 0, NULL);
+		indented = json_dumps(value, JSON_INDENT(2));
+	}
+	put_json(indented ? indented : text);
+	return ctl_flush();
 }
 
 /* "name value", a line each, for every member that is a text, a number or a truth value. */
@@ -82,10 +131,10 @@ static void print_plain_members(FILE *stream, const char *indent, json_t *object
 			continue;
 		if (!json_is_string(value))
 			text = json_dumps(value, JSON_ENCODE_ANY | JSON_COMPACT);
-		(void)fprintf(stream, "%s%-*s %s\n", indent, width, name,
-			      json_is_string(value) ? json_string_value(value)
-			      : text		    ? text
-						    : "");
+		ctl_say(stream, "%s%-*s %s", indent, width, name,
+			json_is_string(value) ? json_string_value(value)
+			: text		      ? text
+					      : "");
 	}
 }
 
@@ -93,15 +142,19 @@ int ctl_print_members(const char *text)
 {
 	CLEANUP(json_decrefp) json_t *object = text ? json_loads(text, 0, NULL) : NULL;
 
-	if (!object)
-		return ctl_print_line(NULL);
+	if (!object) {
+		ctl_complain("no memory");
+		return CTL_EXIT_FAILED;
+	}
 	print_plain_members(stdout, "", object, 10);
 	return ctl_flush();
 }
 
 const char *ctl_format_time(uint64_t us, char *buffer, size_t size)
 {
-	if (us < 10000000)
+	if (us < 1000)
+		(void)snprintf(buffer, size, "0.%03u ms", (unsigned int)us);
+	else if (us < 10000000)
 		(void)snprintf(buffer, size, "%u.%u ms", (unsigned int)(us / 1000),
 			       (unsigned int)(us % 1000 / 100));
 	else
@@ -164,22 +217,22 @@ static void complain_attempts(const struct asock_result *result)
 		(void)ctl_format_time(attempt.elapsed_us, elapsed, sizeof(elapsed));
 		switch (attempt.outcome) {
 		case ASOCK_ATTEMPT_CONNECTED:
-			(void)fprintf(stderr, "  %s: connected after %s\n", address, elapsed);
+			ctl_say(stderr, "  %s: connected after %s", address, elapsed);
 			break;
 		case ASOCK_ATTEMPT_FAILED:
 			(void)ctl_format_error(attempt.error, attempt.error_name, error,
 					       sizeof(error));
-			(void)fprintf(stderr, "  %s: %s after %s\n", address,
-				      attempt.error_name ? error : "failed", elapsed);
+			ctl_say(stderr, "  %s: %s after %s", address,
+				attempt.error_name ? error : "failed", elapsed);
 			break;
 		case ASOCK_ATTEMPT_TIMEOUT:
-			(void)fprintf(stderr, "  %s: no answer for %s\n", address, elapsed);
+			ctl_say(stderr, "  %s: no answer for %s", address, elapsed);
 			break;
 		case ASOCK_ATTEMPT_CANCELLED:
-			(void)fprintf(stderr, "  %s: given up after %s\n", address, elapsed);
+			ctl_say(stderr, "  %s: given up after %s", address, elapsed);
 			break;
 		case ASOCK_ATTEMPT_DENIED:
-			(void)fprintf(stderr, "  %s: not allowed by the policy\n", address);
+			ctl_say(stderr, "  %s: not allowed by the policy", address);
 			break;
 		}
 	}
@@ -216,7 +269,15 @@ int ctl_status_of(const char *error_name)
 
 static int exit_code(int status)
 {
-	return status == -EPERM ? error_exit_code(-ECONNREFUSED) : error_exit_code(status);
+	switch (-status) {
+	case EPERM:
+	case ENAMETOOLONG:
+	case ELOOP:
+	case EPROTOTYPE:
+		return error_exit_code(-ECONNREFUSED);
+	default:
+		return error_exit_code(status);
+	}
 }
 
 /* The daemon was not reached, or what it sent is no answer. */
@@ -235,6 +296,19 @@ static void complain_fault(const struct ctl_failure *failure, const char *path)
 	case EACCES:
 		ctl_complain("%s: %s is not for this user: does the socket's group have it? %s",
 			     failure->what, path, error);
+		break;
+	case ETIMEDOUT:
+		ctl_complain("%s: no answer from the daemon at %s in time: %s", failure->what, path,
+			     error);
+		break;
+	case EPROTO:
+		ctl_complain("%s: what listens at %s does not answer as asockd does: %s",
+			     failure->what, path, error);
+		break;
+	case ENAMETOOLONG:
+	case ELOOP:
+	case EPROTOTYPE:
+		ctl_complain("%s: there can be no daemon at %s: %s", failure->what, path, error);
 		break;
 	case EPERM:
 		ctl_complain(
@@ -271,7 +345,8 @@ static void complain_answer(const struct ctl_failure *failure)
 	complain_attempts(failure->result);
 }
 
-static int print_failure_json(const struct ctl_failure *failure, const char *path)
+static int print_failure_json(const struct ctl *ctl, const struct ctl_failure *failure,
+			      const char *path)
 {
 	CLEANUP(json_decrefp) json_t *error = NULL;
 	CLEANUP(freep) char *text = NULL;
@@ -283,7 +358,7 @@ static int print_failure_json(const struct ctl_failure *failure, const char *pat
 		error = json_pack("{s:s, s:{s:s}}", "error", asock_errno_name(failure->status),
 				  "parameters", "socket", path);
 	text = json_dumps(error, JSON_COMPACT);
-	return ctl_print_line(text);
+	return ctl_print_json(ctl, text);
 }
 
 int ctl_fail(const struct ctl *ctl, const struct ctl_failure *failure)
@@ -296,7 +371,7 @@ int ctl_fail(const struct ctl *ctl, const struct ctl_failure *failure)
 	if (!path)
 		path = "?";
 	if (ctl->json) {
-		(void)print_failure_json(failure, path);
+		(void)print_failure_json(ctl, failure, path);
 		return exit_code(failure->status);
 	}
 	if (failure->error_name)

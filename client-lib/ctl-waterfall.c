@@ -10,13 +10,14 @@
 #include <string.h>
 #include <unistd.h>
 
-#define BAR_WIDTH 40 /* characters for the whole of the time */
+#define BAR_WIDTH  40 /* characters for the whole of the time */
+#define ERROR_SIZE 32 /* the name of an errno value */
 
 struct row {
 	char mark;
 	char address[CTL_ADDRESS_SIZE];
 	const char *outcome;
-	const char *error;
+	char error[ERROR_SIZE];
 	uint64_t start_us;
 	uint64_t elapsed_us;
 	char bar;
@@ -43,7 +44,7 @@ static void fill_resolve_row(const struct asock_result *result, struct row *row)
 {
 	(void)snprintf(row->address, sizeof(row->address), "resolve");
 	row->mark = ' ';
-	row->outcome = row->error = "";
+	row->outcome = "";
 	row->elapsed_us = asock_result_get_resolve_us(result);
 	row->bar = '-';
 }
@@ -67,7 +68,10 @@ static size_t fill_rows(const struct asock_result *result, struct row *rows)
 					 sizeof(rows[n].address));
 		rows[n].mark = attempt.outcome == ASOCK_ATTEMPT_CONNECTED ? '*' : ' ';
 		rows[n].outcome = error_text(attempt.outcome);
-		rows[n].error = attempt.error_name ? attempt.error_name : "";
+		(void)snprintf(rows[n].error, sizeof(rows[n].error), "%s",
+			       attempt.error_name ? attempt.error_name : "");
+		ctl_clean(rows[n].address);
+		ctl_clean(rows[n].error);
 		rows[n].start_us = attempt.started_us;
 		rows[n].elapsed_us = attempt.elapsed_us;
 		rows[n].bar = '#';

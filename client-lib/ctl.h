@@ -14,7 +14,8 @@
 
 #include "protocol/cleanup.h"
 
-#define CTL_EXIT_USAGE 1
+#define CTL_EXIT_USAGE	1
+#define CTL_EXIT_FAILED 5
 
 /* "[v6]:port" and the like, the longest unix path, NUL. */
 #define CTL_ADDRESS_SIZE 128
@@ -64,16 +65,25 @@ int ctl_fail(const struct ctl *ctl, const struct ctl_failure *failure);
 /* The status for an error name of the daemon, as the library's blocking functions return it. */
 int ctl_status_of(const char *error_name);
 
-/* One line on standard error, the program's name before it. */
+/*
+ * Control characters in place become '?': a daemon's words, a name server's or an argument's must
+ * not drive the terminal, nor begin a line of their own.
+ */
+void ctl_clean(char *text);
+
+/* One line, without control characters; what comes from outside is printed through here. */
+void ctl_say(FILE *stream, const char *format, ...) PRINTF_LIKE(2, 3);
+
+/* ctl_say() on standard error, the program's name before it. */
 void ctl_complain(const char *format, ...) PRINTF_LIKE(1, 2);
 
 /* What was printed goes out; the exit code says whether it could. */
 int ctl_flush(void);
 
-/* One line on standard output, and ctl_flush(). NULL: there was no memory for it, which is said. */
-int ctl_print_line(const char *text);
-
-/* JSON text, indented on a terminal unless --json. */
+/*
+ * JSON text, in one line, or indented on a terminal unless --json. Control characters that JSON
+ * leaves as they are get their escapes. NULL: there was no memory for it, which is said.
+ */
 int ctl_print_json(const struct ctl *ctl, const char *text);
 
 /* The members of a JSON object that are no objects or arrays, one a line. */

@@ -1,9 +1,13 @@
 # SPDX-License-Identifier: MIT
 """libasock through a small C program, and asockctl: joined stdio, --json, exit codes."""
 
+import contextlib
 import json
 import os
+import re
+import socket
 import subprocess
+import threading
 
 import pytest
 
@@ -11,7 +15,7 @@ import wire
 from conftest import RIG_PORT
 from daemon import tool
 from dnsserver import DnsServer
-from peers import GREETING, BlackHole, Greeter, closed_port
+from peers import GREETING, BlackHole, Greeter, close_with_reset, closed_port
 from rig import SERVER4
 
 
@@ -123,6 +127,135 @@ def test_connect_ends_with_the_peer(path):
             assert process.wait(20) == 0
 
 
+@contextlib.contextmanager
+def one_peer(serve):
+    """The port of a listener whose first connection is given to a function in a thread."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        def accept():
+            with contextlib.closing(listener.accept()[0]) as connection:
+                connection.settimeout(20)
+                serve(connection)
+
+        thread = threading.Thread(target=accept)
+        thread.start()
+        yield listener.getsockname()[1]
+        thread.join()
+
+
+def read_all(connection):
+    """Up to the end."""
+    return b"".join(iter(lambda: connection.recv(65536), b""))
+
+
+def test_connect_sends_all_to_a_peer_that_ends_first(path):
+    received = []
+    data = os.urandom(8 << 20)
+
+    def end_and_read(connection):
+        connection.shutdown(socket.SHUT_WR)
+        received.append(read_all(connection))
+
+    with one_peer(end_and_read) as port:
+        assert ctl(path, "connect", "here.test", port, text=data) == b""
+    assert received == [data]
+
+
+def test_connect_passes_on_an_end_while_its_input_is_open(path):
+    received = []
+
+    def greet(connection):
+        connection.sendall(GREETING)
+        connection.shutdown(socket.SHUT_WR)
+        received.append(read_all(connection))
+
+    with one_peer(greet) as port:
+        with subprocess.Popen([tool("asockctl"), "--socket", str(path), "connect", "here.test",
+                               str(port)], stdin=subprocess.PIPE,
+                              stdout=subprocess.PIPE) as process:
+            assert process.stdout.read() == GREETING
+            assert process.poll() is None
+            process.stdin.write(b"late\n")
+            process.stdin.close()
+            assert process.wait(20) == 0
+    assert received == [b"late\n"]
+
+
+@pytest.mark.parametrize("size", [1, 8 << 20])
+def test_connect_that_is_reset_has_failed(path, size):
+    def greet_and_reset(connection):
+        connection.recv(1)
+        connection.sendall(GREETING)
+        close_with_reset(connection)
+
+    with one_peer(greet_and_reset) as port:
+        _, error = ctl(path, "connect", "here.test", port, text=b"x" * size, status=5)
+        assert b"ECONNRESET" in error
+
+
+def shell(path, command):
+    """The exit code and standard error of a shell command with "asockctl" in it."""
+    command = command.replace("asockctl", f"{tool('asockctl')} --socket {path}")
+    done = subprocess.run(["sh", "-c", command], stdin=subprocess.DEVNULL, capture_output=True,
+                          check=False, timeout=60)
+    return done.returncode, done.stderr.decode()
+
+
+@pytest.mark.parametrize("output,why", [(">/dev/full", "No space left on device"),
+                                        (">&-", "Bad file descriptor")])
+@pytest.mark.parametrize("verb", ["ping", "--json whoami", "resolve here.test", "help"])
+def test_answer_that_cannot_be_written(path, verb, output, why):
+    assert shell(path, f"asockctl {verb} {output}") == (
+        5, f"asockctl: cannot write the answer: {why}\n")
+
+
+def test_times_have_digits(path, greeter):
+    for arguments in (["ping"], ["resolve", "here.test"],
+                      ["connect", "--probe", "here.test", greeter.port]):
+        times = re.findall(r"[0-9.]+ m?s", ctl(path, *arguments).decode())
+        assert times
+        assert all(re.fullmatch(r"0\.\d\d\d ms|[1-9]\d*\.\d m?s", time) for time in times), times
+
+
+CONTROLS = "\x1b[31m\x07\nFAKE\x7f\u009b"
+ENDPOINT = {"family": "unix", "address": CONTROLS}
+ATTEMPT = {"endpoint": ENDPOINT, "target": CONTROLS, "source": CONTROLS, "startedUsec": 1,
+           "elapsedUsec": 2, "outcome": "failed", "error": CONTROLS}
+HOSTILE = [
+    {"parameters": {"endpoints": [ENDPOINT], "server": ENDPOINT, "name": CONTROLS,
+                    "source": CONTROLS, "resolveUsec": 1, CONTROLS: CONTROLS}},
+    {"error": wire.CONNECT_FAILED, "parameters": {"errno": CONTROLS, "attempts": [ATTEMPT]}},
+    {"error": CONTROLS, "parameters": {CONTROLS: CONTROLS}},
+]
+
+
+@pytest.mark.parametrize("reply", HOSTILE, ids=["result", "attempts", "error"])
+@pytest.mark.parametrize("verb", [["resolve", "a"], ["whoami"], ["connect", "--probe", "a", "1"],
+                                  ["connect", "a:1"], ["call", "a.B"]], ids=" ".join)
+@pytest.mark.parametrize("option", [[], ["--json"]], ids=["text", "json"])
+def test_control_characters_do_not_reach_the_terminal(tmp_path, reply, verb, option):
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(tmp_path / "socket"))
+        listener.listen()
+
+        def answer():
+            with listener.accept()[0] as connection:
+                connection.recv(65536)
+                connection.sendall(json.dumps(reply, ensure_ascii=False).encode() + b"\0")
+
+        thread = threading.Thread(target=answer)
+        thread.start()
+        done = subprocess.run([tool("asockctl"), "--socket", str(tmp_path / "socket"), *option,
+                               *verb], stdin=subprocess.DEVNULL, capture_output=True, check=False,
+                              timeout=60)
+        thread.join()
+    output = (done.stdout + done.stderr).decode()
+    assert output
+    assert not re.search("[\x00-\x09\x0b-\x1f\x7f-\x9f]", output), output
+    assert "\nFAKE" not in output
+    if option and "error" in reply:
+        assert json.loads(done.stdout) == reply
+
+
 EXIT_CODES = {
     "usage: no verb": (1, []),
     "usage: unknown verb": (1, ["dance"]),
@@ -163,6 +296,12 @@ def test_exit_code_without_a_daemon(tmp_path):
     output, error = ctl(tmp_path / "nothing", "ping", status=7)
     assert output == b""
     assert b"nothing" in error
+
+
+def test_exit_code_where_no_daemon_can_be(tmp_path):
+    for path in (tmp_path, tmp_path / ("a" * 200), "/dev/null/socket"):
+        ctl(path, "ping", status=7)
+    ctl("", "ping", status=1)
 
 
 def test_exit_code_denied_by_policy(start):
