@@ -3,6 +3,8 @@
 
 #include <sys/socket.h>
 
+#include "protocol/error.h"
+
 const char *transport_name(enum transport transport)
 {
 	switch (transport) {
@@ -67,4 +69,20 @@ bool family_choice_allows(enum family_choice choice, int family)
 		return family == AF_INET || family == AF_INET6;
 	}
 	return false;
+}
+
+int resolution_rank(int status)
+{
+	switch (status) {
+	case 0:
+		return 0;
+	case -ASOCK_E_NAME_NOT_FOUND:
+		return 1;
+	case -ASOCK_E_NO_DATA:
+		return 2;
+	case -ASOCK_E_DENIED:
+		return 3;
+	default:
+		return 4;
+	}
 }

@@ -47,3 +47,9 @@ const char *outcome_name(enum outcome outcome);
 
 /* Whether the choice lets family (AF_INET, AF_INET6) take part. */
 bool family_choice_allows(enum family_choice choice, int family);
+
+/*
+ * How much the status of a lookup tells who asks why there is no address: a failure more than a refusal, that more than
+ * "not of this kind", that more than "no such name", and 0 nothing.
+ */
+int resolution_rank(int status);

@@ -231,24 +231,6 @@ static void expire_attempts(struct race *race, uint64_t now_us)
 	}
 }
 
-/*
- * How much a lookup without addresses says: a failure before a refusal before "not of this kind"
- * before "no such name".
- */
-static int rank_resolution(int status)
-{
-	switch (status) {
-	case -ASOCK_E_NAME_NOT_FOUND:
-		return 0;
-	case -ASOCK_E_NO_DATA:
-		return 1;
-	case -ASOCK_E_DENIED:
-		return 2;
-	default:
-		return 3;
-	}
-}
-
 static int get_resolution_status(const struct race *race)
 {
 	int telling = 0;
@@ -259,7 +241,7 @@ static int get_resolution_status(const struct race *race)
 
 		if (!answer->expected)
 			continue;
-		if (telling == 0 || rank_resolution(status) > rank_resolution(telling))
+		if (resolution_rank(status) > resolution_rank(telling))
 			telling = status;
 	}
 	return telling;

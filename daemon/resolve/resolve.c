@@ -228,26 +228,9 @@ static void deliver(struct lookup *lookup, int status, const struct candidate *i
 	resolve->answer(resolve, lookup->family, status, items, n, resolve->arg);
 }
 
-/* How much a status tells the user who asks why there is no address; the families' and the candidates' are compared. */
-static int rank_of(int status)
-{
-	switch (status) {
-	case 0:
-		return 0;
-	case -ASOCK_E_NAME_NOT_FOUND:
-		return 1;
-	case -ASOCK_E_NO_DATA:
-		return 2;
-	case -ASOCK_E_DENIED:
-		return 3;
-	default:
-		return 4;
-	}
-}
-
 static int more_telling(int a, int b)
 {
-	return rank_of(b) > rank_of(a) ? b : a;
+	return resolution_rank(b) > resolution_rank(a) ? b : a;
 }
 
 /* Calls done as its last statement: the caller returns at once. */
@@ -370,7 +353,8 @@ static int ask_family(struct lookup *lookup, const struct dns_config *config)
 static void next_candidate(struct resolve *resolve)
 {
 	for (size_t i = 0; i < ARRAY_LEN(resolve->lookups); i++) {
-		if (rank_of(resolve->lookups[i].status) > rank_of(-ASOCK_E_DENIED)) {
+		if (resolution_rank(resolve->lookups[i].status) >
+		    resolution_rank(-ASOCK_E_DENIED)) {
 			resolve_finish(resolve);
 			return;
 		}
