@@ -102,6 +102,20 @@ char *file_copy_text(const char *text, size_t len)
 	return copy;
 }
 
+void file_bad_lines_add(struct file_bad_lines *bad, size_t number)
+{
+	if (bad->n++ == 0)
+		bad->first = number;
+}
+
+void file_follow_warn_bad_lines(const struct file_follow *follow, const struct file_bad_lines *bad)
+{
+	if (bad->n == 0 || follow->path[0] == '\0')
+		return;
+	log_warning("lines that make no sense are left out file=%s lines=%zu first=%zu",
+		    follow->path, bad->n, bad->first);
+}
+
 void file_lines_init(struct file_lines *lines, char *text, size_t len)
 {
 	*lines = (struct file_lines){ .rest = text, .end = text ? text + len : NULL };
@@ -131,7 +145,5 @@ char *file_lines_next(struct file_lines *lines)
 
 void file_lines_mark_bad(struct file_lines *lines)
 {
-	lines->n_bad++;
-	if (lines->first_bad == 0)
-		lines->first_bad = lines->number;
+	file_bad_lines_add(&lines->bad, lines->number);
 }

@@ -43,11 +43,20 @@ void file_follow_refresh(struct file_follow *follow, file_load_fn *load, void *a
 /* len bytes and a NUL behind them, to be freed; NULL: out of memory. */
 char *file_copy_text(const char *text, size_t len);
 
+/* The lines that could not be used: how many, and the number of the first, from 1 (0: there is none). */
+struct file_bad_lines {
+	size_t n, first;
+};
+
+void file_bad_lines_add(struct file_bad_lines *bad, size_t number);
+/* Warns of them; of none, and of a text that came from no file, nothing is said. */
+void file_follow_warn_bad_lines(const struct file_follow *follow, const struct file_bad_lines *bad);
+
 /* The lines of a text, cut in place. */
 struct file_lines {
 	char *rest, *end;
 	size_t number; /* of the line given out last, from 1 */
-	size_t n_bad, first_bad;
+	struct file_bad_lines bad;
 };
 
 void file_lines_init(struct file_lines *lines, char *text, size_t len);

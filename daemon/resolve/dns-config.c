@@ -12,7 +12,6 @@
 #include <string.h>
 
 #include "daemon/base/clock.h"
-#include "daemon/base/file.h"
 #include "daemon/resolve/name.h"
 #include "protocol/hostport.h"
 #include "protocol/text.h"
@@ -211,17 +210,19 @@ static int read_line(char *line, struct dns_config *config)
 	return -EINVAL;
 }
 
-void dns_config_parse(const char *text, size_t len, struct dns_config *ret, size_t *ret_bad_lines)
+void dns_config_parse(const char *text, size_t len, struct dns_config *ret,
+		      struct file_bad_lines *ret_bad)
 {
 	char line[LINE_BYTES_MAX + 1];
-	size_t line_len;
+	size_t number = 0, line_len;
 
 	set_defaults(ret);
-	*ret_bad_lines = 0;
+	*ret_bad = (struct file_bad_lines){ 0 };
 	for (; len > 0; text += line_len, len -= line_len) {
 		const char *newline = memchr(text, '\n', len);
 		size_t used;
 
+		number++;
 		line_len = newline ? (size_t)(newline - text) + 1 : len;
 		used = newline ? line_len - 1 : line_len;
 		while (used > 0 && text[used - 1] == '\r')
@@ -231,13 +232,13 @@ void dns_config_parse(const char *text, size_t len, struct dns_config *ret, size
 		 * example.com".
 		 */
 		if (used > LINE_BYTES_MAX || memchr(text, '\0', used)) {
-			(*ret_bad_lines)++;
+			file_bad_lines_add(ret_bad, number);
 			continue;
 		}
 		memcpy(line, text, used);
 		line[used] = '\0';
 		if (read_line(line, ret) < 0)
-			(*ret_bad_lines)++;
+			file_bad_lines_add(ret_bad, number);
 	}
 }
 
@@ -250,9 +251,10 @@ int dns_config_parse_server(const char *text, struct endpoint *ret)
 static int load(void *arg, char *text, size_t len)
 {
 	struct dns_config_file *file = arg;
-	size_t bad_lines;
+	struct file_bad_lines bad;
 
-	dns_config_parse(text ? text : "", len, &file->config, &bad_lines);
+	dns_config_parse(text ? text : "", len, &file->config, &bad);
+	file_follow_warn_bad_lines(&file->file, &bad);
 	free(text);
 	if (file->n_servers > 0) {
 		memcpy(file->config.servers, file->servers, sizeof(file->servers));

@@ -10,6 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "daemon/base/file.h"
 #include "daemon/base/limits.h"
 #include "protocol/address.h"
 
@@ -27,10 +28,11 @@ struct dns_config {
 
 /*
  * resolv.conf text; unknown and bad lines are skipped, as far as they are bad, and counted in
- * *ret_bad_lines. What exceeds the limits is left out, so are a second equal server or domain.
+ * *ret_bad. What exceeds the limits is left out, so are a second equal server or domain.
  * Never fails.
  */
-void dns_config_parse(const char *text, size_t len, struct dns_config *ret, size_t *ret_bad_lines);
+void dns_config_parse(const char *text, size_t len, struct dns_config *ret,
+		      struct file_bad_lines *ret_bad);
 
 /*
  * "1.2.3.4", "1.2.3.4:5300", "[::1]:5300", "fe80::1%eth0"; port 53 by default, never 0. -EINVAL,

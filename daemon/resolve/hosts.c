@@ -7,8 +7,7 @@
  * so by LIMIT_FILE_BYTES.
  *
  * A line is used as far as it can be: a bad address spoils it, a bad name only itself; both make it
- * a bad line. The canonical name of a line has no meaning here. Nothing is logged: who wants to
- * know asks for the bad lines.
+ * a bad line. The canonical name of a line has no meaning here.
  */
 #include "daemon/resolve/hosts.h"
 
@@ -44,7 +43,7 @@ struct table {
 	uint32_t *buckets; /* first name each; a power of two, at least as many as names */
 	size_t n_addresses, n_names, n_links, n_buckets;
 	size_t addresses_size, names_size, links_size;
-	size_t bad_lines, first_bad_line;
+	struct file_bad_lines bad;
 };
 
 struct hosts {
@@ -236,8 +235,8 @@ static int load(void *arg, char *text, size_t len)
 		if (r == 0)
 			file_lines_mark_bad(&lines);
 	}
-	table.bad_lines = lines.n_bad;
-	table.first_bad_line = lines.first_bad;
+	table.bad = lines.bad;
+	file_follow_warn_bad_lines(&hosts->file, &table.bad);
 	table_done(&hosts->table);
 	hosts->table = table;
 	table = (struct table){ 0 };
@@ -295,6 +294,6 @@ const char *hosts_get_path(const struct hosts *hosts)
 
 size_t hosts_get_bad_lines(const struct hosts *hosts, size_t *ret_first)
 {
-	*ret_first = hosts->table.first_bad_line;
-	return hosts->table.bad_lines;
+	*ret_first = hosts->table.bad.first;
+	return hosts->table.bad.n;
 }

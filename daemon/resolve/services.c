@@ -26,7 +26,7 @@ struct table {
 	char *text;	       /* owned */
 	struct entry *entries; /* owned */
 	size_t n_entries, entries_size;
-	size_t bad_lines, first_bad_line;
+	struct file_bad_lines bad;
 };
 
 struct services {
@@ -149,8 +149,8 @@ static int load(void *arg, char *text, size_t len)
 	}
 	if (table.n_entries > 0)
 		qsort(table.entries, table.n_entries, sizeof(*table.entries), compare_entries);
-	table.bad_lines = lines.n_bad;
-	table.first_bad_line = lines.first_bad;
+	table.bad = lines.bad;
+	file_follow_warn_bad_lines(&services->file, &table.bad);
 	table_done(&services->table);
 	services->table = table;
 	table = (struct table){ 0 };
@@ -253,6 +253,6 @@ const char *services_get_path(const struct services *services)
 
 size_t services_get_bad_lines(const struct services *services, size_t *ret_first)
 {
-	*ret_first = services->table.first_bad_line;
-	return services->table.bad_lines;
+	*ret_first = services->table.bad.first;
+	return services->table.bad.n;
 }

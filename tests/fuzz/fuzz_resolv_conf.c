@@ -53,10 +53,10 @@ static void check_server(const uint8_t *data, size_t size)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct dns_config config;
-	size_t bad_lines;
+	struct file_bad_lines bad;
 
-	dns_config_parse((const char *)data, size, &config, &bad_lines);
-	if (bad_lines > size)
+	dns_config_parse((const char *)data, size, &config, &bad);
+	if (bad.n > size || bad.first > size || (bad.n == 0) != (bad.first == 0))
 		abort();
 	check(&config);
 	check_server(data, size);

@@ -229,6 +229,15 @@ def test_file_that_cannot_be_read_is_said_once_and_changes_nothing(start):
             resolve()
 
 
+def test_bad_lines_of_system_files_are_named(start):
+    daemon = start(hosts="192.0.2.1 kept.test\n\n192.0.2.300 spoilt.test\n::1::2 spoilt.test\n",
+                   resolv_conf="# nobody\noptions edns0\nnameserver 300.0.0.1\n")
+    said = daemon.stderr()
+    assert f"file={daemon.hosts_file} lines=2 first=3" in said, said
+    assert f"file={daemon.directory}/resolv.conf lines=1 first=3" in said, said
+    assert "file=/etc/services" not in said
+
+
 def test_many_reloads_leak_nothing(start):
     daemon = start("[Never]\nTo=127.0.0.66\n")
     with Client(daemon.socket) as client:

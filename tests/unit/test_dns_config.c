@@ -30,11 +30,12 @@ static const char *describe(const struct dns_config *config, size_t bad_lines)
 static const char *parse(const char *text, size_t len)
 {
 	static struct dns_config config;
-	size_t bad_lines = 4711;
+	struct file_bad_lines bad = { 4711, 4711 };
 
 	memset(&config, 0xff, sizeof(config));
-	dns_config_parse(text, len, &config, &bad_lines);
-	return describe(&config, bad_lines);
+	dns_config_parse(text, len, &config, &bad);
+	ck_assert_msg((bad.n == 0) == (bad.first == 0), "\"%s\"", text);
+	return describe(&config, bad.n);
 }
 
 static const struct {
@@ -142,20 +143,20 @@ START_TEST(the_longest_search_list_fits_and_no_more)
 	CLEANUP(freep) char *text = malloc(20000);
 	struct dns_config config;
 	size_t len = 6;
-	size_t bad;
+	struct file_bad_lines bad;
 
 	memcpy(text, "search", 6);
 	for (int i = 0; i < LIMIT_SEARCH_DOMAINS; i++)
 		len += (size_t)snprintf(text + len, 300, " %061d.%061d.%061d.%066d", i, i, i, i);
 	dns_config_parse(text, len, &config, &bad);
-	ck_assert_uint_eq(bad, 1); /* the last label is too long */
+	ck_assert_uint_eq(bad.n, 1); /* the last label is too long */
 	ck_assert_uint_eq(config.n_search, 0);
 
 	len = 6;
 	for (int i = 0; i < LIMIT_SEARCH_DOMAINS; i++)
 		len += (size_t)snprintf(text + len, 300, " %062d.%062d.%063d.%063d", i, i, i, i);
 	dns_config_parse(text, len, &config, &bad);
-	ck_assert_uint_eq(bad, 0);
+	ck_assert_uint_eq(bad.n, 0);
 	ck_assert_uint_eq(config.n_search, LIMIT_SEARCH_DOMAINS);
 	ck_assert_uint_eq(strlen(config.search[LIMIT_SEARCH_DOMAINS - 1]), LIMIT_NAME_BYTES);
 
