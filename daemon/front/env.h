@@ -11,15 +11,14 @@
 #include "daemon/request/request.h"
 
 struct closer;
-struct session;
+struct unread;
 
-LIST_HEAD(session_list, session);
+LIST_HEAD(unread_list, unread);
 
 struct front_env {
 	struct request_env request;
 	struct closer *closer;
-	bool is_draining; /* no call begins any more */
-	struct session_list
-		unread_by; /* whose clients have not read their descriptor, as far as is known */
-	uint64_t look_round_us; /* when everybody in it may be looked at again */
+	bool is_draining;	      /* no call begins any more */
+	struct unread_list unread_by; /* the descriptors in flight, as far as is known */
+	uint64_t look_round_us;	      /* when everybody in it may be looked at again */
 };

@@ -35,7 +35,6 @@
 #include <poll.h>
 #include <string.h>
 #include <sys/ioctl.h>
-#include <sys/queue.h>
 #include <sys/socket.h>
 
 #include "daemon/base/clock.h"
@@ -46,6 +45,7 @@
 #include "daemon/front/inlet.h"
 #include "daemon/front/outlet.h"
 #include "daemon/front/peer.h"
+#include "daemon/front/unread.h"
 #include "daemon/policy/quota.h"
 #include "protocol/frame.h"
 
@@ -57,7 +57,6 @@ enum session_state {
 };
 
 struct session {
-	LIST_ENTRY(session) unread_link; /* while fd_in_flight */
 	enum session_state state;
 	int socket; /* owned */
 	struct front_env *env;
@@ -69,12 +68,12 @@ struct session {
 	struct frame_reader in;
 	struct call *call;     /* owned: being answered, or its reply waits */
 	struct outlet out;     /* replies that are not yet sent */
+	struct unread unread;  /* the descriptor in flight */
 	uint64_t served_round; /* of its user, see policy/quota */
 	uint64_t timer_due_us;
 	uint64_t frame_since_us; /* the unfinished frame's first byte; 0: none */
 	uint64_t sent_us;	 /* the last reply */
 	bool is_last;		 /* nothing more is read: end of input or a broken frame */
-	bool fd_in_flight;	 /* a descriptor was sent and not yet read */
 	session_done_fn *done;
 	void *arg;
 };
@@ -112,6 +111,7 @@ int session_new(struct session **ret, int socket, const struct session_params *p
 	r = peer_identify(socket, &session->identity);
 	if (r < 0)
 		return r;
+	unread_init(&session->unread, env, socket, session->identity.peer_uid);
 	session->readable = event_new(base, socket, EV_READ | EV_PERSIST, on_readable, session);
 	/* EV_WRITE is what libevent makes of EPOLLERR, which a client causes that closes with replies unread. */
 	session->ended = event_new(base, socket, EV_CLOSED | EV_WRITE | EV_ET | EV_PERSIST,
@@ -144,27 +144,6 @@ static void disarm(struct session *session)
 			(void)event_del(events[i]);
 }
 
-static void discharge_descriptor(struct session *session)
-{
-	quota_discharge(session->env->request.quota, session->identity.peer_uid, QUOTA_DESCRIPTORS);
-}
-
-/* A descriptor that was charged is on its way. */
-static void set_in_flight(struct session *session)
-{
-	session->fd_in_flight = true;
-	LIST_INSERT_HEAD(&session->env->unread_by, session, unread_link);
-}
-
-static void clear_in_flight(struct session *session)
-{
-	if (!session->fd_in_flight)
-		return;
-	session->fd_in_flight = false;
-	LIST_REMOVE(session, unread_link);
-	discharge_descriptor(session);
-}
-
 /* What the client sent and nobody read may carry descriptors, and closing the socket closes them: not here. */
 static bool has_input(const struct session *session)
 {
@@ -190,7 +169,7 @@ struct session *session_free(struct session *session)
 	if (!session)
 		return NULL;
 	call_free(session->call);
-	clear_in_flight(session);
+	unread_clear(&session->unread);
 	events[0] = session->readable;
 	events[1] = session->ended;
 	events[2] = session->writable;
@@ -236,49 +215,6 @@ static void session_end(struct session *session)
 	linger(session);
 }
 
-/* Bytes the client has not read. */
-static bool has_unread(const struct session *session)
-{
-	int unread = 0;
-
-	/* The kernel tells of room a moment before it lets go of the last one it counted; a message counts hundreds. */
-	return ioctl(session->socket, SIOCOUTQ, &unread) == 0 && unread > 1;
-}
-
-static void update_in_flight(struct session *session)
-{
-	if (session->fd_in_flight && !has_unread(session))
-		clear_in_flight(session);
-}
-
-/*
- * Takes one of the user's share of descriptors in flight. When there is none left, it is first looked who has read
- * meanwhile: the user's own connections each time, everybody's now and then.
- */
-static bool charge_descriptor(struct session *session)
-{
-	struct front_env *env = session->env;
-	struct quota *quota = env->request.quota;
-	size_t total = env->request.config->descriptors_in_flight;
-	uid_t uid = session->identity.peer_uid;
-	uint64_t now_us = clock_now_us();
-
-	if (!quota_has_share(quota, uid, QUOTA_DESCRIPTORS, total)) {
-		bool everybody = now_us >= env->look_round_us;
-		struct session *other, *next;
-
-		for (other = LIST_FIRST(&env->unread_by); other; other = next) {
-			next = LIST_NEXT(other, unread_link);
-			if (everybody || other->identity.peer_uid == uid)
-				update_in_flight(other);
-		}
-		if (everybody)
-			env->look_round_us = now_us + LIMIT_LOOK_ROUND_USEC;
-	}
-	return quota_has_share(quota, uid, QUOTA_DESCRIPTORS, total) &&
-	       quota_charge(quota, uid, QUOTA_DESCRIPTORS, SIZE_MAX) == 0;
-}
-
 /* When something that lies there has lain too long; UINT64_MAX: nothing lies there. */
 static uint64_t get_due(const struct session *session)
 {
@@ -287,7 +223,7 @@ static uint64_t get_due(const struct session *session)
 	if (session->frame_since_us > 0)
 		due_us = session->frame_since_us + session->params.frame_us;
 	if (session->sent_us > 0 && session->sent_us + session->params.unread_us < due_us &&
-	    (session->out.len > 0 || has_unread(session)))
+	    (session->out.len > 0 || unread_has_bytes(&session->unread)))
 		due_us = session->sent_us + session->params.unread_us;
 	return due_us;
 }
@@ -340,7 +276,7 @@ static int watch(struct session *session, enum session_state state)
 	case SESSION_DONE:
 		break;
 	}
-	return watch_end(session, wants_room || session->fd_in_flight);
+	return watch_end(session, wants_room || session->unread.has_fd);
 }
 
 /* Something went out: the client has time to read it from now on. */
@@ -396,7 +332,7 @@ static int send_charged_fd(struct session *session, char terminator)
 	}
 	if (n < 0)
 		return (int)n;
-	set_in_flight(session);
+	unread_set(&session->unread);
 	note_sent(session);
 	return 1;
 }
@@ -406,13 +342,13 @@ static int send_reply_with_fd(struct session *session, char terminator)
 {
 	int r;
 
-	if (!charge_descriptor(session)) {
+	if (!unread_charge(&session->unread)) {
 		call_refuse_fd(session->call, "DescriptorsInFlight");
 		return append_reply(session, terminator);
 	}
 	r = send_charged_fd(session, terminator);
-	if (!session->fd_in_flight)
-		discharge_descriptor(session);
+	if (!session->unread.has_fd)
+		unread_discharge(&session->unread);
 	return r;
 }
 
@@ -436,8 +372,8 @@ static int send_reply(struct session *session)
 	r = flush(session);
 	if (r < 0)
 		return r;
-	update_in_flight(session);
-	if (session->fd_in_flight || session->out.len > 0)
+	unread_update(&session->unread);
+	if (session->unread.has_fd || session->out.len > 0)
 		return 0;
 	return send_reply_with_fd(session, terminator);
 }
@@ -451,8 +387,8 @@ static void linger(struct session *session)
 	bool waits_for_closer = has_input(session) && closer_get_room(session->env->closer) == 0;
 
 	assert(session->out.len == 0);
-	update_in_flight(session);
-	if (!session->fd_in_flight && !waits_for_closer) {
+	unread_update(&session->unread);
+	if (!session->unread.has_fd && !waits_for_closer) {
 		session_finish(session);
 		return;
 	}
@@ -696,7 +632,7 @@ static void on_writable(evutil_socket_t fd, short what, void *arg)
 		session_end(session);
 		return;
 	}
-	update_in_flight(session);
+	unread_update(&session->unread);
 	if (session->state == SESSION_LINGERING)
 		linger(session);
 	else if (session->call && call_is_finished(session->call))
