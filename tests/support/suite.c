@@ -6,13 +6,17 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "protocol/text.h"
 
 #define LOOP_LIMIT_SEC	 5
 #define MAX_FILES	 64
 #define TEST_TIMEOUT_SEC 20
+#define NOBODY		 65534
 
 static int fds_before;
 static char directory[256];
@@ -138,4 +142,23 @@ bool suite_check_has(const char *test, bool has, const char *what)
 	ck_assert_msg(!required || strcmp(required, "1") != 0, "it needs %s", what);
 	printf("left out: %s needs %s\n", test, what);
 	return false;
+}
+
+void suite_set_threads_allowed(bool allowed)
+{
+	static uid_t uid;
+	struct rlimit limit;
+
+	if (!allowed) {
+		uid = geteuid();
+		ck_assert_int_eq(setresuid(uid == 0 ? NOBODY : uid, uid == 0 ? NOBODY : uid, uid),
+				 0);
+	}
+	ck_assert_int_eq(getrlimit(RLIMIT_NPROC, &limit), 0);
+	limit.rlim_cur = allowed ? limit.rlim_max : 0;
+	ck_assert_int_eq(setrlimit(RLIMIT_NPROC, &limit), 0);
+	if (allowed)
+		ck_assert_int_eq(setresuid(uid, uid, uid), 0);
+	/* Else /proc/self is closed to the fixture. */
+	ck_assert_int_eq(prctl(PR_SET_DUMPABLE, 1), 0);
 }

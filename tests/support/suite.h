@@ -33,6 +33,12 @@ void suite_loop_for(struct event_base *base, unsigned int milliseconds);
 const char *suite_write_file(const char *text);
 
 /*
+ * Whether new threads can be had from now on. Root is not bound by the limit, so until they are allowed again the test is
+ * somebody else.
+ */
+void suite_set_threads_allowed(bool allowed);
+
+/*
  * Whether the test can go on, which needs `what`. If not, that is said by the test's name; where the rig is required
  * (ASOCKD_REQUIRE_RIG=1) it fails.
  */

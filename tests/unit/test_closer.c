@@ -10,8 +10,6 @@
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
-#include <sys/prctl.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 
 #include "daemon/base/clock.h"
@@ -19,7 +17,6 @@
 #include "protocol/frame.h"
 #include "tests/support/suite.h"
 
-#define NOBODY	    65534
 #define LONG_LINGER 60
 #define PROMPT_USEC (10 * USEC_PER_SEC)
 #define ALL_WAIT_MS 5000
@@ -190,26 +187,6 @@ START_TEST(signals_are_for_the_first_thread)
 }
 END_TEST
 
-/* Root is not bound by the limit, so it becomes somebody else for the time. */
-static void set_threads_allowed(bool allowed)
-{
-	static uid_t uid;
-	struct rlimit limit;
-
-	if (!allowed) {
-		uid = geteuid();
-		ck_assert_int_eq(setresuid(uid == 0 ? NOBODY : uid, uid == 0 ? NOBODY : uid, uid),
-				 0);
-	}
-	ck_assert_int_eq(getrlimit(RLIMIT_NPROC, &limit), 0);
-	limit.rlim_cur = allowed ? limit.rlim_max : 0;
-	ck_assert_int_eq(setrlimit(RLIMIT_NPROC, &limit), 0);
-	if (allowed)
-		ck_assert_int_eq(setresuid(uid, uid, uid), 0);
-	ck_assert_int_eq(prctl(PR_SET_DUMPABLE, 1),
-			 0); /* else /proc/self is closed to the fixture */
-}
-
 START_TEST(the_queue_waits_for_a_thread_and_starts_one_when_asked_for_room)
 {
 	CLEANUP(closer_freep) struct closer *closer = NULL;
@@ -217,10 +194,10 @@ START_TEST(the_queue_waits_for_a_thread_and_starts_one_when_asked_for_room)
 
 	ck_assert_int_eq(closer_new(&closer), 0);
 	ck_assert_int_eq(pipe2(pair, O_CLOEXEC), 0);
-	set_threads_allowed(false);
+	suite_set_threads_allowed(false);
 	closer_adopt(closer, pair[1]);
 	ck_assert_uint_eq(closer_get_room(closer), LIMIT_CLOSER_QUEUE - 1);
-	set_threads_allowed(true);
+	suite_set_threads_allowed(true);
 	(void)closer_get_room(closer);
 	expect_end_of(pair[0]);
 	(void)close_fd(pair[0]);
@@ -234,10 +211,10 @@ START_TEST(free_closes_what_never_had_a_thread)
 
 	ck_assert_int_eq(closer_new(&closer), 0);
 	ck_assert_int_eq(pipe2(pair, O_CLOEXEC), 0);
-	set_threads_allowed(false);
+	suite_set_threads_allowed(false);
 	closer_adopt(closer, pair[1]);
 	closer = closer_free(closer);
-	set_threads_allowed(true);
+	suite_set_threads_allowed(true);
 	expect_end_of(pair[0]);
 	(void)close_fd(pair[0]);
 }

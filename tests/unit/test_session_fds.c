@@ -9,7 +9,6 @@
 #include <fcntl.h>
 #include <string.h>
 #include <sys/ioctl.h>
-#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 
@@ -25,7 +24,6 @@
 #define SO_PASSRIGHTS 83
 #endif
 
-#define NOBODY	  65534
 #define CONNECTED "\"fileDescriptor\":0"
 #define LIMIT_REACHED \
 	"{\"error\":\"org.asockd.Connector.LimitExceeded\",\"parameters\":{\"limit\":\"DescriptorsInFlight\"}}"
@@ -460,26 +458,6 @@ START_TEST(a_lingering_socket_left_unread_does_not_stop_the_loop)
 }
 END_TEST
 
-/* With no more threads to be had the closer's queue fills up. Root is not bound by the limit, so it becomes somebody else. */
-static void set_threads_allowed(bool allowed)
-{
-	static uid_t uid;
-	struct rlimit limit;
-
-	if (!allowed) {
-		uid = geteuid();
-		ck_assert_int_eq(setresuid(uid == 0 ? NOBODY : uid, uid == 0 ? NOBODY : uid, uid),
-				 0);
-	}
-	ck_assert_int_eq(getrlimit(RLIMIT_NPROC, &limit), 0);
-	limit.rlim_cur = allowed ? limit.rlim_max : 0;
-	ck_assert_int_eq(setrlimit(RLIMIT_NPROC, &limit), 0);
-	if (allowed)
-		ck_assert_int_eq(setresuid(uid, uid, uid), 0);
-	ck_assert_int_eq(prctl(PR_SET_DUMPABLE, 1),
-			 0); /* else /proc/self is closed to the fixture */
-}
-
 START_TEST(a_full_closer_stops_only_clients_that_send_descriptors)
 {
 	struct scene scene;
@@ -494,7 +472,7 @@ START_TEST(a_full_closer_stops_only_clients_that_send_descriptors)
 		scene_close(&scene);
 		return;
 	}
-	set_threads_allowed(false);
+	suite_set_threads_allowed(false);
 	null_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
 	while (closer_get_room(scene.rig.env.closer) > 100)
 		closer_adopt(scene.rig.env.closer, fcntl(null_fd, F_DUPFD_CLOEXEC, 0));
@@ -507,7 +485,7 @@ START_TEST(a_full_closer_stops_only_clients_that_send_descriptors)
 	client_send(&scene.other.client, FRONT_PING);
 	client_expect(&scene.other.client, FRONT_PONG);
 	ck_assert_uint_eq(closer_get_room(scene.rig.env.closer), 100);
-	set_threads_allowed(true);
+	suite_set_threads_allowed(true);
 	client_expect(&scene.conn.client, FRONT_PONG);
 	(void)close_fd(null_fd);
 	scene_close(&scene);
