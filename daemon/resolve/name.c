@@ -20,53 +20,16 @@
 #include <idn2.h>
 #include <string.h>
 
+#include "daemon/base/domain.h"
 #include "protocol/error.h"
 #include "protocol/text.h"
 
 /* The longest text that IDNA is asked about; a name of full length has no more in UTF-8. */
 #define HOST_BYTES_MAX (4 * LIMIT_NAME_BYTES)
 
-static const char reason_empty[] = "the name is empty";
-static const char reason_label_empty[] = "a label of the name is empty";
-static const char reason_label_long[] = "a label of the name is longer than 63 characters";
-static const char reason_long[] = "the name is longer than 253 characters";
-
-static bool is_host_byte(char c)
-{
-	/* The usual ones first: large hosts files come this way too. */
-	if (text_is_alpha(c) || text_is_digit(c) || c == '-')
-		return true;
-	return (unsigned char)c > 0x20 && (unsigned char)c < 0x7f && !strchr("#%/:<>?@[\\]^|", c);
-}
-
-/* NULL when text is a name without final dot, else why not. */
-static const char *check(const char *text)
-{
-	size_t label_len = 0;
-	size_t len;
-
-	if (!*text)
-		return reason_empty;
-	for (len = 0; text[len]; len++) {
-		if (text[len] == '.') {
-			if (label_len == 0)
-				return reason_label_empty;
-			label_len = 0;
-			continue;
-		}
-		if (!is_host_byte(text[len]))
-			return "the name holds a character that no host name has";
-		if (++label_len > LIMIT_LABEL_BYTES)
-			return reason_label_long;
-	}
-	if (label_len == 0)
-		return reason_label_empty;
-	return len > LIMIT_NAME_BYTES ? reason_long : NULL;
-}
-
 bool name_is_valid(const char *text)
 {
-	return check(text) == NULL;
+	return domain_check(text) == NULL;
 }
 
 /* Whether the last label is a number, decimal or 0x and hexadecimal digits, as in "10.0.0.256". */
@@ -83,25 +46,16 @@ static bool ends_in_number(const char *text)
 	return label[strspn(label, digits)] == '\0';
 }
 
-static bool is_below(const char *text, const char *domain)
-{
-	size_t len = strlen(text);
-	size_t domain_len = strlen(domain);
-
-	return text_ends_fold(text, domain) &&
-	       (len == domain_len || text[len - domain_len - 1] == '.');
-}
-
 enum name_kind name_classify(const char *text)
 {
 	static const char *const never[] = { "invalid", "onion", "alt" };
 
-	if (is_below(text, "localhost"))
+	if (domain_covers("localhost", text))
 		return NAME_LOCALHOST;
-	if (is_below(text, "local"))
+	if (domain_covers("local", text))
 		return NAME_LOCAL;
 	for (size_t i = 0; i < ARRAY_LEN(never); i++)
-		if (is_below(text, never[i]))
+		if (domain_covers(never[i], text))
 			return NAME_NEVER;
 	return NAME_HOST;
 }
@@ -160,10 +114,10 @@ static int prepare_ascii(const char *text, struct name *ret, const char **ret_re
 		len--;
 	}
 	if (len > LIMIT_NAME_BYTES)
-		return invalid(reason_long, ret_reason);
+		return invalid(DOMAIN_LONG, ret_reason);
 	for (size_t i = 0; i < len; i++)
 		name.text[i] = text_lower(text[i]);
-	reason = check(name.text);
+	reason = domain_check(name.text);
 	if (!reason && ends_in_number(name.text))
 		reason = "the name ends in a number but is no address";
 	if (reason)
@@ -184,11 +138,11 @@ static const char *idna_reason(int status)
 {
 	switch (status) {
 	case IDN2_TOO_BIG_DOMAIN:
-		return reason_long;
+		return DOMAIN_LONG;
 	case IDN2_TOO_BIG_LABEL:
 	case IDN2_PUNYCODE_BIG_OUTPUT:
 	case IDN2_PUNYCODE_OVERFLOW:
-		return reason_label_long;
+		return DOMAIN_LABEL_LONG;
 	case IDN2_DISALLOWED:
 	case IDN2_UNASSIGNED:
 		return "the name holds a character that IDNA does not allow";
@@ -233,9 +187,9 @@ int name_prepare(const char *host, struct name *ret, const char **ret_reason)
 	int r;
 
 	if (!*host)
-		return invalid(reason_empty, ret_reason);
+		return invalid(DOMAIN_EMPTY, ret_reason);
 	if (strlen(host) > HOST_BYTES_MAX)
-		return invalid(reason_long, ret_reason);
+		return invalid(DOMAIN_LONG, ret_reason);
 	if (host[0] == '[')
 		return prepare_brackets(host, ret, ret_reason);
 	r = try_literal(host, ret, ret_reason);

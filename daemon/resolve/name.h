@@ -33,11 +33,7 @@ struct name {
  */
 MUST_CHECK int name_prepare(const char *host, struct name *ret, const char **ret_reason);
 
-/*
- * Whether text is a DNS name one may ask for: ASCII without a final dot, labels of 1 … 63, 253 in
- * all, no control character, no blank, none of #%/:<>?@[\]^| (the underscore and the rest are
- * allowed, as in DNS).
- */
+/* As domain_check. */
 bool name_is_valid(const char *text);
 
 /* The kind of an absolute name such as a search candidate ("host" + suffix). */
