@@ -57,8 +57,9 @@ static struct resolver_params resolver_params_of(const struct config *config)
 		.hosts_file = config->hosts_file,
 		.services_file = config->services_file,
 		.resolv_conf = config->resolv_conf,
-		.servers = config->servers,
-		.n_servers = config->n_servers,
+		.groups = config->groups,
+		.n_groups = config->n_groups,
+		.random_case = config->random_case,
 	};
 }
 
@@ -73,7 +74,8 @@ static void lower(const char *key, size_t *limit, size_t max)
 	*limit = max;
 }
 
-/* More than RLIMIT_NOFILE can hold is no limit: half of it is for clients, a quarter for attempts. */
+/* More than RLIMIT_NOFILE can hold is no limit: half of it is for clients, a quarter for attempts,
+ * an eighth for questions. */
 static void fit_limits(struct config *config)
 {
 	struct rlimit files;
@@ -85,6 +87,7 @@ static void fit_limits(struct config *config)
 	lower("CallsInFlightPerUid", &config->calls_in_flight_per_uid, files.rlim_cur / 32);
 	lower("AttemptsInFlight", &config->attempts_in_flight, files.rlim_cur / 4);
 	lower("DescriptorsInFlight", &config->descriptors_in_flight, files.rlim_cur / 2);
+	lower("QuestionsInFlight", &config->questions_in_flight, files.rlim_cur / 8);
 }
 
 /* Loads the configuration and puts it in force as a whole, or leaves everything as it is. Logs what is wrong. */

@@ -7,20 +7,22 @@
 #include <string.h>
 
 #include "daemon/base/file.h"
-#include "protocol/hostport.h"
 #include "protocol/text.h"
 
 #define SOCKET_PATH_MAX 107  /* sun_path without its NUL */
 #define DROP_INS_MAX	1024 /* files in one folder */
 
 enum key_kind {
-	KEY_SOCKET,  /* a path that a unix socket can have */
-	KEY_PATH,    /* char *, must begin with "/" */
-	KEY_LEVEL,   /* enum log_level */
-	KEY_MSEC,    /* uint64_t in microseconds, written in milliseconds */
-	KEY_COUNT,   /* size_t */
-	KEY_SERVERS, /* servers and n_servers; appends, empty clears */
-	KEY_LATER,   /* described, not there yet */
+	KEY_SOCKET, /* a path that a unix socket can have */
+	KEY_PATH,   /* char *, must begin with "/" */
+	KEY_LEVEL,  /* enum log_level */
+	KEY_MSEC,   /* uint64_t in microseconds, written in milliseconds */
+	KEY_COUNT,  /* size_t */
+	KEY_SEC,    /* uint32_t, in seconds */
+	KEY_KIB,    /* size_t in bytes, written in KiB */
+	KEY_YES,    /* bool: no or yes */
+	KEY_ORDER,  /* bool: hosts-first or dns-first */
+	KEY_LATER,  /* described, not there yet */
 };
 
 struct key {
@@ -37,18 +39,20 @@ static const struct key keys[] = {
 	{ "Daemon", "ControlSocket", KEY_SOCKET, AT(control_socket), 0, 0, 0 },
 	{ "Daemon", "LogLevel", KEY_LEVEL, AT(log_level), 0, 0, LOG_LEVEL_INFO },
 	{ "Daemon", "ResolveSocket", KEY_LATER, 0, 0, 0, 0 },
-	{ "Resolve", "Servers", KEY_SERVERS, AT(servers), 0, 0, 0 },
 	{ "Resolve", "ResolvConf", KEY_PATH, AT(resolv_conf), 0, 0, 0 },
 	{ "Resolve", "HostsFile", KEY_PATH, AT(hosts_file), 0, 0, 0 },
 	{ "Resolve", "ServicesFile", KEY_PATH, AT(services_file), 0, 0, 0 },
-	{ "Resolve", "Domain", KEY_LATER, 0, 0, 0, 0 },
-	{ "Resolve", "HostsOrder", KEY_LATER, 0, 0, 0, 0 },
-	{ "Resolve", "CacheSizeKiB", KEY_LATER, 0, 0, 0, 0 },
-	{ "Resolve", "StaleMaxSec", KEY_LATER, 0, 0, 0, 0 },
+	{ "Resolve", "HostsOrder", KEY_ORDER, AT(dns_first), 0, 0, 0 },
+	{ "Resolve", "CacheSizeKiB", KEY_KIB, AT(cache_bytes), 0, 1048576, 8192 },
+	{ "Resolve", "CacheMaxSec", KEY_SEC, AT(cache_max_s), 0, 604800, 86400 },
+	{ "Resolve", "CacheMaxNegativeSec", KEY_SEC, AT(cache_max_negative_s), 0, 604800, 3600 },
+	{ "Resolve", "StaleMaxSec", KEY_SEC, AT(stale_max_s), 0, 604800, 86400 },
+	{ "Resolve", "RandomCase", KEY_YES, AT(random_case), 0, 0, 0 },
 	{ "Connect", "TimeoutMs", KEY_MSEC, AT(timeout_us), 1, 3600000, 30000 },
 	{ "Connect", "AttemptDelayMs", KEY_MSEC, AT(attempt_delay_us), 10, 2000, 250 },
 	{ "Connect", "AttemptTimeoutMs", KEY_MSEC, AT(attempt_timeout_us), 0, 3600000, 0 },
 	{ "Connect", "ResolutionDelayMs", KEY_MSEC, AT(resolution_delay_us), 0, 2000, 50 },
+	{ "Connect", "GaiConf", KEY_PATH, AT(gai_conf), 0, 0, 0 },
 	{ "Connect", "SpareAttemptsPerSec", KEY_LATER, 0, 0, 0, 0 },
 	{ "Connect", "History", KEY_LATER, 0, 0, 0, 0 },
 	{ "Limits", "Connections", KEY_COUNT, AT(connections), 1, 1000000, LIMIT_CONNECTIONS },
@@ -64,6 +68,8 @@ static const struct key keys[] = {
 	  LIMIT_ATTEMPTS_IN_FLIGHT },
 	{ "Limits", "DescriptorsInFlight", KEY_COUNT, AT(descriptors_in_flight), 1, 1000000,
 	  LIMIT_DESCRIPTORS_IN_FLIGHT },
+	{ "Limits", "QuestionsInFlight", KEY_COUNT, AT(questions_in_flight), 1, 1000000,
+	  LIMIT_QUESTIONS_IN_FLIGHT },
 	{ "Limits", "QueueKiBPerConnection", KEY_LATER, 0, 0, 0, 0 },
 	{ "Limits", "LiveConnectionsPerUid", KEY_LATER, 0, 0, 0, 0 },
 };
@@ -89,6 +95,46 @@ static int set_path(char **field, const char *value)
 	return 0;
 }
 
+static const char *unit_of(const struct key *key)
+{
+	switch (key->kind) {
+	case KEY_MSEC:
+		return " (milliseconds)";
+	case KEY_SEC:
+		return " (seconds)";
+	case KEY_KIB:
+		return " (KiB)";
+	case KEY_SOCKET:
+	case KEY_PATH:
+	case KEY_LEVEL:
+	case KEY_COUNT:
+	case KEY_YES:
+	case KEY_ORDER:
+	case KEY_LATER:
+		break;
+	}
+	return "";
+}
+
+static bool is_number(const struct key *key)
+{
+	return key->kind == KEY_MSEC || key->kind == KEY_SEC || key->kind == KEY_KIB ||
+	       key->kind == KEY_COUNT;
+}
+
+/* number is within the key's bounds, which its field can hold. */
+static void set_number(struct config *config, const struct key *key, uint64_t number)
+{
+	void *field = field_of(config, key);
+
+	if (key->kind == KEY_MSEC)
+		*(uint64_t *)field = number * 1000;
+	else if (key->kind == KEY_SEC)
+		*(uint32_t *)field = (uint32_t)number;
+	else
+		*(size_t *)field = (size_t)number * (key->kind == KEY_KIB ? 1024 : 1);
+}
+
 static int read_number(const struct key *key, const char *value, const struct ini_place *place,
 		       struct ini_error *error, uint64_t *ret)
 {
@@ -98,32 +144,21 @@ static int read_number(const struct key *key, const char *value, const struct in
 		return ini_fail(error, place,
 				"%s= must be a number from %llu to %llu%s, not \"%s\"", key->name,
 				(unsigned long long)key->min, (unsigned long long)key->max,
-				key->kind == KEY_MSEC ? " (milliseconds)" : "", value);
+				unit_of(key), value);
 	*ret = number;
 	return 0;
 }
 
-static int read_servers(struct config *config, const char *value, const struct ini_place *place,
-			struct ini_error *error)
+static int read_choice(bool *field, const struct key *key, const char *value,
+		       const struct ini_place *place, struct ini_error *error)
 {
-	CLEANUP(freep) char *copy = strdup(value);
-	char *rest = copy, *word;
+	const char *const no = key->kind == KEY_ORDER ? "hosts-first" : "no";
+	const char *const yes = key->kind == KEY_ORDER ? "dns-first" : "yes";
 
-	if (!copy)
-		return -ENOMEM;
-	if (!*value)
-		config->n_servers = 0;
-	while ((word = text_next_word(&rest)) != NULL) {
-		if (config->n_servers == LIMIT_NAME_SERVERS)
-			return ini_fail(error, place, "there are at most %d name servers",
-					LIMIT_NAME_SERVERS);
-		if (hostport_parse_endpoint(word, 53, &config->servers[config->n_servers]) < 0)
-			return ini_fail(
-				error, place,
-				"\"%s\" is no name server: expected 192.0.2.1, 192.0.2.1:5300, [2001:db8::1]:53 or fe80::1%%eth0",
-				word);
-		config->n_servers++;
-	}
+	if (strcmp(value, no) != 0 && strcmp(value, yes) != 0)
+		return ini_fail(error, place, "%s= must be %s or %s, not \"%s\"", key->name, no,
+				yes, value);
+	*field = strcmp(value, yes) == 0;
 	return 0;
 }
 
@@ -160,18 +195,17 @@ static int read_value(struct config *config, const struct key *key, const char *
 				"%s= must be err, warning, notice, info or debug, not \"%s\"",
 				key->name, value);
 		return 0;
+	case KEY_YES:
+	case KEY_ORDER:
+		return read_choice(field_of(config, key), key, value, place, error);
 	case KEY_MSEC:
-		r = read_number(key, value, place, error, &number);
-		if (r == 0)
-			*(uint64_t *)field_of(config, key) = number * 1000;
-		return r;
+	case KEY_SEC:
+	case KEY_KIB:
 	case KEY_COUNT:
 		r = read_number(key, value, place, error, &number);
 		if (r == 0)
-			*(size_t *)field_of(config, key) = (size_t)number;
+			set_number(config, key, number);
 		return r;
-	case KEY_SERVERS:
-		return read_servers(config, value, place, error);
 	}
 	return 0;
 }
@@ -187,6 +221,10 @@ static int on_line(const char *section, const char *argument, const char *key_na
 				  reader->error);
 	if (strcmp(section, "Listener") == 0)
 		return ini_fail(reader->error, place, "[Listener] is not supported yet");
+	if (strcmp(section, "Resolve") == 0 &&
+	    (*argument || !key_name || server_groups_is_key(key_name)))
+		return server_groups_read(&reader->config->server_groups, argument, key_name, value,
+					  place, reader->error);
 	for (size_t i = 0; i < ARRAY_LEN(keys); i++) {
 		if (strcmp(keys[i].section, section) != 0)
 			continue;
@@ -213,16 +251,15 @@ int config_new(struct config **ret)
 
 	if (!config)
 		return -ENOMEM;
-	for (size_t i = 0; i < ARRAY_LEN(keys); i++) {
-		if (keys[i].kind == KEY_MSEC)
-			*(uint64_t *)field_of(config, &keys[i]) = keys[i].initial * 1000;
-		else if (keys[i].kind == KEY_COUNT)
-			*(size_t *)field_of(config, &keys[i]) = (size_t)keys[i].initial;
-	}
+	for (size_t i = 0; i < ARRAY_LEN(keys); i++)
+		if (is_number(&keys[i]))
+			set_number(config, &keys[i], keys[i].initial);
 	config->log_level = LOG_LEVEL_INFO;
 	if (set_path(&config->resolv_conf, "/etc/resolv.conf") < 0 ||
 	    set_path(&config->hosts_file, "/etc/hosts") < 0 ||
-	    set_path(&config->services_file, "/etc/services") < 0)
+	    set_path(&config->services_file, "/etc/services") < 0 ||
+	    set_path(&config->gai_conf, "/etc/gai.conf") < 0 ||
+	    server_groups_init(&config->server_groups) < 0)
 		return -ENOMEM;
 	*ret = TAKE_PTR(config);
 	return 0;
@@ -236,6 +273,8 @@ struct config *config_free(struct config *config)
 		free(config->resolv_conf);
 		free(config->hosts_file);
 		free(config->services_file);
+		free(config->gai_conf);
+		server_groups_done(&config->server_groups);
 		rules_done(&config->rules);
 		free(config);
 	}
@@ -351,6 +390,15 @@ static int read_files(struct config *config, const struct config_source *source,
 	return r < 0 ? r : read_folder(config, policies, ret_error);
 }
 
+int config_check(struct config *config, struct ini_error *ret_error)
+{
+	int r = server_groups_check(&config->server_groups, ret_error);
+
+	config->groups = config->server_groups.items;
+	config->n_groups = config->server_groups.n;
+	return r < 0 ? r : rules_check(&config->rules, ret_error);
+}
+
 int config_load(struct config **ret, const struct config_source *source,
 		struct ini_error *ret_error)
 {
@@ -363,7 +411,7 @@ int config_load(struct config **ret, const struct config_source *source,
 	for (size_t i = 0; r == 0 && i < source->n_overrides; i++)
 		r = read_override(config, source->overrides[i], ret_error);
 	if (r == 0)
-		r = rules_check(&config->rules, ret_error);
+		r = config_check(config, ret_error);
 	if (r == 0)
 		*ret = TAKE_PTR(config);
 	return r;

@@ -13,7 +13,7 @@
 #include "daemon/base/limits.h"
 #include "daemon/base/log.h"
 #include "daemon/base/rules.h"
-#include "protocol/address.h"
+#include "daemon/base/server-groups.h"
 
 struct config {
 	/* [Daemon] */
@@ -23,18 +23,29 @@ struct config {
 
 	/* [Resolve] */
 	char *resolv_conf, *hosts_file, *services_file; /* owned */
-	struct endpoint servers[LIMIT_NAME_SERVERS];
-	size_t n_servers;
+	/*
+	 * Name servers: groups[0] is the plain [Resolve]'s, perhaps without servers and domains, each other one a
+	 * [Resolve NAME]'s and has both. Borrowed from server_groups when all is read (config_check).
+	 */
+	const struct name_servers *groups;
+	size_t n_groups;
+	struct server_groups server_groups;
+	bool dns_first; /* HostsOrder=dns-first */
+	bool random_case;
+	size_t cache_bytes; /* 0: no cache */
+	uint32_t cache_max_s, cache_max_negative_s, stale_max_s;
 
 	/* [Connect] */
 	uint64_t timeout_us;
 	uint64_t attempt_delay_us;
 	uint64_t attempt_timeout_us; /* 0: until the call's deadline */
 	uint64_t resolution_delay_us;
+	char *gai_conf; /* owned */
 
 	/* [Limits] */
 	size_t connections, connections_per_uid, calls_in_flight_per_uid;
 	size_t addresses_per_call, attempts_per_call, attempts_in_flight, descriptors_in_flight;
+	size_t questions_in_flight;
 
 	/* [Policy], [Never], [Role NAME] */
 	struct rules rules;
@@ -57,7 +68,11 @@ MUST_CHECK int config_load(struct config **ret, const struct config_source *sour
 struct config *config_free(struct config *config);
 DEFINE_CLEANUP(struct config, config_free)
 
-/* One file's text into a config that has the defaults: what config_load does with each file. For the fuzzer and tests. */
+/*
+ * One file's text into a config that has the defaults, and what can only be said when every file is read: what config_load
+ * does with each file and then once. For the fuzzer and tests.
+ */
 MUST_CHECK int config_new(struct config **ret);
 MUST_CHECK int config_read_text(struct config *config, const char *text, size_t len,
 				const char *file, struct ini_error *ret_error);
+MUST_CHECK int config_check(struct config *config, struct ini_error *ret_error);

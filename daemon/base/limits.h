@@ -41,6 +41,7 @@
 #define LIMIT_ATTEMPTS_IN_FLIGHT 4096 /* AttemptsInFlight=: connection attempts at a time in all */
 #define LIMIT_DESCRIPTORS_IN_FLIGHT \
 	2048 /* DescriptorsInFlight=: handed over and not yet read by their clients */
+#define LIMIT_QUESTIONS_IN_FLIGHT 1024 /* QuestionsInFlight=: DNS questions under way in all */
 
 /* Names and DNS. */
 #define LIMIT_NAME_BYTES \
@@ -48,6 +49,8 @@
 #define LIMIT_LABEL_BYTES    63 /* one label */
 #define LIMIT_SEARCH_DOMAINS 32 /* suffixes of resolv.conf */
 #define LIMIT_NAME_SERVERS   8	/* name servers of resolv.conf or Servers= */
+#define LIMIT_SERVER_GROUPS  32 /* sections [Resolve NAME] */
+#define LIMIT_GROUP_DOMAINS  64 /* domains of one of them */
 #define LIMIT_CNAME_CHAIN    16 /* links followed in one answer */
 #define LIMIT_DNS_ADDRESSES  64 /* addresses taken from one answer */
 #define LIMIT_DNS_UDP_BYTES \

@@ -1,250 +1,49 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * resolv.conf(5) as glibc reads it: a keyword at the very start of a line and a blank behind it,
- * "#" and ";" for comment lines, the last search or domain line counts, options add up. Different
- * on purpose: no server is no server (glibc asks 127.0.0.1), the local host's own domain is no
- * search list, LOCALDOMAIN and RES_OPTIONS are not looked at, a comment may stand behind a search
- * list or options, and what is wrong is left out and counted instead of being read as something
- * else. IPv4 servers may be written in the lax forms that inet_aton takes.
+ * Groups are built from their sources (the configuration, resolv.conf) whenever one of these changed, and once a second
+ * while a server names an interface. Memory is taken only in dns_config_file_configure, so that nothing can fail when a file
+ * has changed.
  */
 #include "daemon/resolve/dns-config.h"
 
 #include <string.h>
 
 #include "daemon/base/clock.h"
-#include "daemon/resolve/name.h"
-#include "protocol/hostport.h"
-#include "protocol/text.h"
+#include "daemon/base/domain.h"
+#include "daemon/base/file.h"
+#include "daemon/resolve/resolv-conf.h"
 
-#define DNS_PORT	 53
-#define LINE_BYTES_MAX	 8192 /* a search line with 32 names of full length has a little less */
-#define NDOTS_DEFAULT	 1
-#define NDOTS_MAX	 15
-#define ATTEMPTS_DEFAULT 2
-#define ATTEMPTS_MAX	 5
-#define TIMEOUT_DEFAULT	 5 /* seconds */
-#define TIMEOUT_MAX	 30
+#define ZONE_LOOK_USEC USEC_PER_SEC
 
 struct dns_config_file {
 	struct file_follow file;
-	struct endpoint servers[LIMIT_NAME_SERVERS]; /* instead of the file's, when there are any */
-	size_t n_servers;
+	struct resolv_conf resolv_conf;
+	struct name_servers *configured; /* owned; of the configuration */
+	size_t n_configured;
+	struct name_servers *groups; /* owned; in force; their domains are those of configured */
+	size_t n_groups;
+	bool is_stale;	     /* resolv_conf is newer than the rest */
+	uint64_t look_at_us; /* interfaces are looked for again; 0: no server names one */
 	struct dns_config config;
 };
 
-static void set_defaults(struct dns_config *config)
+const struct name_servers *dns_config_find(const struct dns_config *config, const char *name)
 {
-	*config = (struct dns_config){ .ndots = NDOTS_DEFAULT,
-				       .attempts = ATTEMPTS_DEFAULT,
-				       .timeout_us = TIMEOUT_DEFAULT * USEC_PER_SEC };
-}
+	const struct name_servers *found = &config->groups[0];
+	size_t found_len = 0;
 
-/*
- * A word that begins with a comment sign ends the line; glibc would make search domains of a
- * comment.
- */
-static char *next_word(char **words)
-{
-	char *word = text_next_word(words);
+	for (size_t i = 1; i < config->n_groups; i++) {
+		for (size_t j = 0; j < config->groups[i].n_domains; j++) {
+			const char *domain = config->groups[i].domains[j];
+			size_t len = strlen(domain) + 1; /* so that "" is longer than none */
 
-	return word && word[0] != '#' && word[0] != ';' ? word : NULL;
-}
-
-static int read_nameserver(char *words, struct dns_config *config)
-{
-	struct endpoint server = { .port = DNS_PORT };
-	char *word;
-
-	/* Here glibc ends the address at any comment sign, and ignores what follows it. */
-	words[strcspn(words, ";#")] = '\0';
-	word = text_next_word(&words);
-	if (!word || address_parse_scoped(word, &server.address) < 0)
-		return -EINVAL;
-	for (size_t i = 0; i < config->n_servers; i++)
-		if (endpoint_equal(&config->servers[i], &server))
-			return 0;
-	if (config->n_servers < LIMIT_NAME_SERVERS)
-		config->servers[config->n_servers++] = server;
-	return 0;
-}
-
-/* Lower case, no final dot. -EINVAL: no domain. */
-static int add_search(const char *word, struct dns_config *config)
-{
-	char domain[LIMIT_NAME_BYTES + 1];
-	size_t len = strlen(word);
-
-	if (word[len - 1] == '.')
-		len--;
-	if (len == 0)
-		return 0; /* ".": nothing is appended, and the name alone is asked for anyway */
-	if (len >= sizeof(domain))
-		return -EINVAL;
-	for (size_t i = 0; i < len; i++)
-		domain[i] = text_lower(word[i]);
-	domain[len] = '\0';
-	if (!name_is_valid(domain))
-		return -EINVAL;
-	for (size_t i = 0; i < config->n_search; i++)
-		if (strcmp(config->search[i], domain) == 0)
-			return 0;
-	if (config->n_search < LIMIT_SEARCH_DOMAINS)
-		memcpy(config->search[config->n_search++], domain, len + 1);
-	return 0;
-}
-
-static int read_search(char *words, struct dns_config *config)
-{
-	char *word = next_word(&words);
-	int result = 0;
-
-	if (!word)
-		return -EINVAL;
-	config->n_search = 0;
-	for (; word; word = next_word(&words))
-		if (add_search(word, config) < 0)
-			result = -EINVAL;
-	return result;
-}
-
-/* As search with one name; what stands behind it is not looked at. */
-static int read_domain(char *words, struct dns_config *config)
-{
-	char *word = next_word(&words);
-
-	if (!word)
-		return -EINVAL;
-	config->n_search = 0;
-	return add_search(word, config);
-}
-
-/* Where the value stands in "name:value", NULL when word is another option. */
-static const char *option_value(const char *word, const char *name)
-{
-	size_t len = strlen(name);
-
-	return strncmp(word, name, len) == 0 && word[len] == ':' ? word + len + 1 : NULL;
-}
-
-/* Cut to min and max, as glibc cuts. */
-static int read_number(const char *text, unsigned int min, unsigned int max, unsigned int *ret)
-{
-	uint64_t number;
-	int r = text_parse_uint(text, max, &number);
-
-	if (r == -ERANGE)
-		number = max;
-	else if (r < 0)
-		return r;
-	*ret = number < min ? min : (unsigned int)number;
-	return 0;
-}
-
-static int read_option(const char *word, struct dns_config *config)
-{
-	unsigned int timeout_s;
-	const char *value;
-	int r;
-
-	if (strcmp(word, "rotate") == 0) {
-		config->rotate = true;
-		return 0;
-	}
-	if (strcmp(word, "use-vc") == 0) {
-		config->use_tcp = true;
-		return 0;
-	}
-	value = option_value(word, "ndots");
-	if (value)
-		return read_number(value, 0, NDOTS_MAX, &config->ndots);
-	value = option_value(word, "attempts");
-	if (value)
-		return read_number(value, 1, ATTEMPTS_MAX, &config->attempts);
-	value = option_value(word, "timeout");
-	if (!value)
-		return 0; /* there are many, and new ones appear: no bad line */
-	r = read_number(value, 1, TIMEOUT_MAX, &timeout_s);
-	if (r == 0)
-		config->timeout_us = timeout_s * USEC_PER_SEC;
-	return r;
-}
-
-static int read_options(char *words, struct dns_config *config)
-{
-	int result = 0;
-	char *word;
-
-	while ((word = next_word(&words)) != NULL)
-		if (read_option(word, config) < 0)
-			result = -EINVAL;
-	return result;
-}
-
-/* Known to resolvers, of no meaning here. */
-static int read_nothing(char *words, struct dns_config *config)
-{
-	(void)words;
-	(void)config;
-	return 0;
-}
-
-static const struct {
-	const char *keyword;
-	int (*read)(char *words, struct dns_config *config);
-} keywords[] = {
-	{ "nameserver", read_nameserver }, { "search", read_search },	 { "domain", read_domain },
-	{ "options", read_options },	   { "sortlist", read_nothing }, { "lookup", read_nothing },
-	{ "family", read_nothing },
-};
-
-static int read_line(char *line, struct dns_config *config)
-{
-	size_t len = strcspn(line, " \t");
-
-	if (line[0] == '#' || line[0] == ';' || line[strspn(line, " \t")] == '\0')
-		return 0;
-	for (size_t i = 0; i < ARRAY_LEN(keywords); i++)
-		if (strlen(keywords[i].keyword) == len &&
-		    memcmp(keywords[i].keyword, line, len) == 0)
-			return keywords[i].read(line + len, config);
-	return -EINVAL;
-}
-
-void dns_config_parse(const char *text, size_t len, struct dns_config *ret,
-		      struct file_bad_lines *ret_bad)
-{
-	char line[LINE_BYTES_MAX + 1];
-	size_t number = 0, line_len;
-
-	set_defaults(ret);
-	*ret_bad = (struct file_bad_lines){ 0 };
-	for (; len > 0; text += line_len, len -= line_len) {
-		const char *newline = memchr(text, '\n', len);
-		size_t used;
-
-		number++;
-		line_len = newline ? (size_t)(newline - text) + 1 : len;
-		used = newline ? line_len - 1 : line_len;
-		while (used > 0 && text[used - 1] == '\r')
-			used--;
-		/*
-		 * What is cut short says something else: "nameserver 10.0.0.10", "search
-		 * example.com".
-		 */
-		if (used > LINE_BYTES_MAX || memchr(text, '\0', used)) {
-			file_bad_lines_add(ret_bad, number);
-			continue;
+			if (len > found_len && domain_covers(domain, name)) {
+				found = &config->groups[i];
+				found_len = len;
+			}
 		}
-		memcpy(line, text, used);
-		line[used] = '\0';
-		if (read_line(line, ret) < 0)
-			file_bad_lines_add(ret_bad, number);
 	}
-}
-
-int dns_config_parse_server(const char *text, struct endpoint *ret)
-{
-	return hostport_parse_endpoint(text, DNS_PORT, ret);
+	return found;
 }
 
 /* A file_load_fn. */
@@ -253,38 +52,168 @@ static int load(void *arg, char *text, size_t len)
 	struct dns_config_file *file = arg;
 	struct file_bad_lines bad;
 
-	dns_config_parse(text ? text : "", len, &file->config, &bad);
+	resolv_conf_parse(text ? text : "", len, &file->resolv_conf, &bad);
 	file_follow_warn_bad_lines(&file->file, &bad);
 	free(text);
-	if (file->n_servers > 0) {
-		memcpy(file->config.servers, file->servers, sizeof(file->servers));
-		file->config.n_servers = file->n_servers;
-	}
+	file->is_stale = true;
 	return 0;
 }
 
-int dns_config_file_new(struct dns_config_file **ret, const char *path,
-			const struct endpoint *servers, size_t n)
+/* Whether the plain section's servers are for some domains only, which makes a group of them beside resolv.conf's. */
+static bool is_plain_group(const struct name_servers *configured, size_t n)
 {
-	CLEANUP(dns_config_file_freep) struct dns_config_file *file = NULL;
+	return n > 0 && configured[0].n_domains > 0;
+}
 
-	if (n > LIMIT_NAME_SERVERS)
-		return -EINVAL;
-	file = calloc(1, sizeof(*file));
-	if (!file)
-		return -ENOMEM;
-	if (file_follow_init(&file->file, path) < 0)
-		return -ENOMEM;
-	set_defaults(&file->config);
-	if (n > 0) {
-		memcpy(file->servers, servers, n * sizeof(*servers));
-		memcpy(file->config.servers, servers, n * sizeof(*servers));
+static size_t count_groups(const struct name_servers *configured, size_t n)
+{
+	return is_plain_group(configured, n) ? n + 1 : n > 0 ? n : 1;
+}
+
+/* Those of the servers that can be sent to. */
+static void take_servers(struct dns_config_file *file, struct name_server *servers, size_t n,
+			 struct name_servers *group)
+{
+	for (size_t i = 0; i < n; i++) {
+		nameservers_find_zone(&servers[i]);
+		if (servers[i].zone[0])
+			file->look_at_us = clock_now_us() + ZONE_LOOK_USEC;
+		if (nameservers_is_usable(&servers[i]))
+			group->servers[group->n_servers++] = servers[i];
 	}
-	file->n_servers = n;
-	file->config.n_servers = n;
-	file_follow_refresh(&file->file, load, file);
-	*ret = TAKE_PTR(file);
+}
+
+static struct name_servers make_group(struct dns_config_file *file, size_t i)
+{
+	bool is_plain = is_plain_group(file->configured, file->n_configured);
+	struct name_servers group = { 0 };
+	struct name_servers *source = NULL;
+
+	if (i > 0)
+		source = &file->configured[is_plain ? i - 1 : i];
+	else if (!is_plain && file->n_configured > 0 && file->configured[0].n_servers > 0)
+		source = &file->configured[0];
+	if (!source) {
+		take_servers(file, file->resolv_conf.servers, file->resolv_conf.n_servers, &group);
+		return group;
+	}
+	take_servers(file, source->servers, source->n_servers, &group);
+	group.domains = source->domains;
+	group.n_domains = source->n_domains;
+	return group;
+}
+
+/* Puts what the sources say into groups. Answers whether anything is different from before. */
+static bool make_groups(struct dns_config_file *file, const struct name_servers *before,
+			size_t n_before)
+{
+	bool is_changed = file->n_groups != n_before;
+
+	file->look_at_us = 0;
+	for (size_t i = 0; i < file->n_groups; i++) {
+		struct name_servers group = make_group(file, i);
+
+		is_changed = is_changed || !nameservers_equal(&before[i], &group);
+		file->groups[i] = group;
+	}
+	return is_changed;
+}
+
+static void publish(struct dns_config_file *file, bool is_changed)
+{
+	const struct resolv_conf *from = &file->resolv_conf;
+	struct dns_config *config = &file->config;
+
+	file->is_stale = false;
+	config->groups = file->groups;
+	config->n_groups = file->n_groups;
+	memcpy(config->search, from->search, sizeof(config->search));
+	config->n_search = from->n_search;
+	config->ndots = from->ndots;
+	config->attempts = from->attempts;
+	config->timeout_us = from->timeout_us;
+	config->rotate = from->rotate;
+	config->use_tcp = from->use_tcp;
+	config->trust_ad = from->trust_ad;
+	config->no_aaaa = from->no_aaaa;
+	config->generation += is_changed ? 1 : 0;
+	config->n_servers = file->groups[0].n_servers;
+	for (size_t i = 0; i < config->n_servers; i++)
+		config->servers[i] = file->groups[0].servers[i].endpoint;
+}
+
+static void free_groups(struct name_servers *groups, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		nameservers_done(&groups[i]);
+	free(groups);
+}
+
+static int copy_groups(const struct dns_config_params *params, struct name_servers **ret)
+{
+	struct name_servers *copies = calloc(params->n_groups + 1, sizeof(*copies));
+
+	if (!copies)
+		return -ENOMEM;
+	for (size_t i = 0; i < params->n_groups; i++) {
+		if (nameservers_copy(&params->groups[i], &copies[i]) < 0) {
+			free_groups(copies, i);
+			return -ENOMEM;
+		}
+	}
+	*ret = copies;
 	return 0;
+}
+
+static int follow(struct dns_config_file *file, const char *path)
+{
+	struct file_follow other;
+
+	if (file->file.path && strcmp(file->file.path, path) == 0)
+		return 0;
+	if (file_follow_init(&other, path) < 0)
+		return -ENOMEM;
+	file_follow_done(&file->file);
+	file->file = other;
+	resolv_conf_init(&file->resolv_conf);
+	return 0;
+}
+
+int dns_config_file_configure(struct dns_config_file *file, const struct dns_config_params *params)
+{
+	size_t n_groups = count_groups(params->groups, params->n_groups);
+	CLEANUP(freep) struct name_servers *groups = calloc(n_groups, sizeof(*groups));
+	struct name_servers *configured = NULL, *old_configured = file->configured;
+	struct name_servers *old_groups = file->groups;
+	size_t n_old_configured = file->n_configured, n_old_groups = file->n_groups;
+
+	if (!groups || copy_groups(params, &configured) < 0)
+		return -ENOMEM;
+	if (follow(file, params->path ? params->path : "") < 0) {
+		free_groups(configured, params->n_groups);
+		return -ENOMEM;
+	}
+	file->configured = configured;
+	file->n_configured = params->n_groups;
+	file->groups = TAKE_PTR(groups);
+	file->n_groups = n_groups;
+	file->config.random_case = params->random_case;
+	file_follow_refresh(&file->file, load, file);
+	publish(file, make_groups(file, old_groups, n_old_groups));
+	free_groups(old_configured, n_old_configured);
+	free(old_groups);
+	return 0;
+}
+
+int dns_config_file_new(struct dns_config_file **ret, const struct dns_config_params *params)
+{
+	CLEANUP(dns_config_file_freep)
+	struct dns_config_file *file = calloc(1, sizeof(*file));
+	int r = file ? dns_config_file_configure(file, params) : -ENOMEM;
+
+	if (r == 0)
+		*ret = TAKE_PTR(file);
+	return r;
 }
 
 struct dns_config_file *dns_config_file_free(struct dns_config_file *file)
@@ -292,23 +221,16 @@ struct dns_config_file *dns_config_file_free(struct dns_config_file *file)
 	if (!file)
 		return NULL;
 	file_follow_done(&file->file);
+	free_groups(file->configured, file->n_configured);
+	free(file->groups);
 	free(file);
 	return NULL;
-}
-
-bool dns_config_file_is(const struct dns_config_file *file, const char *path,
-			const struct endpoint *servers, size_t n)
-{
-	if (strcmp(file->file.path, path ? path : "") != 0 || file->n_servers != n)
-		return false;
-	for (size_t i = 0; i < n; i++)
-		if (!endpoint_equal(&file->servers[i], &servers[i]))
-			return false;
-	return true;
 }
 
 const struct dns_config *dns_config_file_get(struct dns_config_file *file)
 {
 	file_follow_refresh(&file->file, load, file);
+	if (file->is_stale || (file->look_at_us > 0 && clock_now_us() >= file->look_at_us))
+		publish(file, make_groups(file, file->groups, file->n_groups));
 	return &file->config;
 }

@@ -112,7 +112,8 @@ int resolver_configure(struct resolver *resolver, const struct resolver_params *
 {
 	CLEANUP(hosts_freep) struct hosts *hosts = NULL;
 	CLEANUP(services_freep) struct services *services = NULL;
-	CLEANUP(dns_config_file_freep) struct dns_config_file *dns_config = NULL;
+	const struct dns_config_params dns_config = { params->resolv_conf, params->groups,
+						      params->n_groups, params->random_case };
 	int r = 0;
 
 	if (!resolver->hosts || !is_same_path(hosts_get_path(resolver->hosts), params->hosts_file))
@@ -120,11 +121,10 @@ int resolver_configure(struct resolver *resolver, const struct resolver_params *
 	if (r == 0 && (!resolver->services ||
 		       !is_same_path(services_get_path(resolver->services), params->services_file)))
 		r = services_new(&services, params->services_file);
-	if (r == 0 &&
-	    (!resolver->dns_config || !dns_config_file_is(resolver->dns_config, params->resolv_conf,
-							  params->servers, params->n_servers)))
-		r = dns_config_file_new(&dns_config, params->resolv_conf, params->servers,
-					params->n_servers);
+	if (r == 0)
+		r = resolver->dns_config
+			    ? dns_config_file_configure(resolver->dns_config, &dns_config)
+			    : dns_config_file_new(&resolver->dns_config, &dns_config);
 	if (r < 0)
 		return r;
 	if (hosts) {
@@ -134,10 +134,6 @@ int resolver_configure(struct resolver *resolver, const struct resolver_params *
 	if (services) {
 		services_free(resolver->services);
 		resolver->services = TAKE_PTR(services);
-	}
-	if (dns_config) {
-		dns_config_file_free(resolver->dns_config);
-		resolver->dns_config = TAKE_PTR(dns_config);
 	}
 	return 0;
 }

@@ -12,6 +12,7 @@
 #include "daemon/base/addrlist.h"
 #include "daemon/base/kinds.h"
 
+struct name_servers;
 struct resolve;
 struct resolver;
 struct event_base;
@@ -21,8 +22,9 @@ struct resolver_params {
 	const char *hosts_file;
 	const char *services_file;
 	const char *resolv_conf;
-	const struct endpoint *servers; /* Servers=: in place of the name servers of resolv_conf */
-	size_t n_servers;
+	const struct name_servers *groups; /* as in struct dns_config_params */
+	size_t n_groups;
+	bool random_case;
 };
 /* The strings are copied. -ENOMEM. */
 MUST_CHECK int resolver_new(struct resolver **ret, const struct resolver_params *params);

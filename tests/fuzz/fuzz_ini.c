@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "daemon/base/config.h"
+#include "daemon/base/domain.h"
 #include "protocol/text.h"
 #include "tests/fuzz/fuzz.h"
 
@@ -52,6 +53,29 @@ static void check_rules(const struct rules *rules)
 	}
 }
 
+/* What config_check has found good. */
+static void check_groups(const struct config *config)
+{
+	require(config->n_groups > 0 && config->n_groups <= LIMIT_SERVER_GROUPS + 1);
+	for (size_t i = 0; i < config->n_groups; i++) {
+		const struct name_servers *group = &config->groups[i];
+
+		require(group->n_servers <= LIMIT_NAME_SERVERS);
+		require(group->n_domains <= LIMIT_GROUP_DOMAINS);
+		require(i == 0 || (group->n_servers > 0 && group->n_domains > 0));
+		require(group->n_servers > 0 || group->n_domains == 0);
+		for (size_t j = 0; j < group->n_servers; j++) {
+			const struct name_server *server = &group->servers[j];
+
+			require(address_len(&server->endpoint.address) > 0 &&
+				server->endpoint.port > 0);
+			require(server->tls == group->servers[0].tls);
+		}
+		for (size_t j = 0; j < group->n_domains; j++)
+			require(!group->domains[j][0] || !domain_check(group->domains[j]));
+	}
+}
+
 static void check_config(const struct config *config)
 {
 	require(!config->socket || config->socket[0] == '/');
@@ -59,10 +83,9 @@ static void check_config(const struct config *config)
 	require(config->resolv_conf[0] == '/' && config->hosts_file[0] == '/' &&
 		config->services_file[0] == '/');
 	require(config->log_level >= LOG_LEVEL_ERR && config->log_level <= LOG_LEVEL_DEBUG);
-	require(config->n_servers <= LIMIT_NAME_SERVERS);
-	for (size_t i = 0; i < config->n_servers; i++)
-		require(address_len(&config->servers[i].address) > 0 &&
-			config->servers[i].port > 0);
+	require(config->gai_conf[0] == '/');
+	require(config->cache_bytes <= 1024 * 1048576 && config->cache_max_s <= 604800 &&
+		config->cache_max_negative_s <= 604800 && config->stale_max_s <= 604800);
 	require(config->timeout_us >= 1000 && config->timeout_us <= 3600000000);
 	require(config->attempt_delay_us >= 10000 && config->attempt_delay_us <= 2000000);
 	require(config->attempt_timeout_us <= 3600000000 && config->resolution_delay_us <= 2000000);
@@ -71,6 +94,7 @@ static void check_config(const struct config *config)
 	require(config->addresses_per_call > 0 && config->addresses_per_call <= 128);
 	require(config->attempts_per_call > 0 && config->attempts_per_call <= 128);
 	require(config->attempts_in_flight > 0 && config->descriptors_in_flight > 0);
+	require(config->questions_in_flight > 0);
 	check_rules(&config->rules);
 }
 
@@ -89,9 +113,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		return 0;
 	}
 	check_config(config);
-	r = rules_check(&config->rules, &error);
+	r = config_check(config, &error);
 	require(r == 0 || r == -EINVAL);
 	if (r < 0)
 		check_error(&error);
+	else
+		check_groups(config);
 	return 0;
 }

@@ -7,11 +7,11 @@
 #include <string.h>
 
 #include "daemon/base/clock.h"
-#include "daemon/resolve/dns-config.h"
 #include "daemon/resolve/name.h"
+#include "daemon/resolve/resolv-conf.h"
 #include "tests/fuzz/fuzz.h"
 
-static void check(const struct dns_config *config)
+static void check(const struct resolv_conf *config)
 {
 	if (config->n_servers > LIMIT_NAME_SERVERS || config->n_search > LIMIT_SEARCH_DOMAINS)
 		abort();
@@ -20,10 +20,16 @@ static void check(const struct dns_config *config)
 	if (config->timeout_us < USEC_PER_SEC || config->timeout_us > 30 * USEC_PER_SEC)
 		abort();
 	for (size_t i = 0; i < config->n_servers; i++) {
-		if (address_len(&config->servers[i].address) == 0 || config->servers[i].port != 53)
+		const struct name_server *server = &config->servers[i];
+
+		if (address_len(&server->endpoint.address) == 0 || server->endpoint.port != 53)
+			abort();
+		if (strlen(server->zone) >= sizeof(server->zone) ||
+		    (server->zone[0] && server->endpoint.address.scope > 0))
 			abort();
 		for (size_t j = 0; j < i; j++)
-			if (endpoint_equal(&config->servers[i], &config->servers[j]))
+			if (endpoint_equal(&server->endpoint, &config->servers[j].endpoint) &&
+			    strcmp(server->zone, config->servers[j].zone) == 0)
 				abort();
 	}
 	for (size_t i = 0; i < config->n_search; i++)
@@ -34,8 +40,7 @@ static void check(const struct dns_config *config)
 static void check_server(const uint8_t *data, size_t size)
 {
 	char formatted[ENDPOINT_TEXT_SIZE];
-	struct endpoint server;
-	struct endpoint again;
+	struct name_server server, again;
 	char text[256];
 
 	if (size >= sizeof(text))
@@ -43,19 +48,23 @@ static void check_server(const uint8_t *data, size_t size)
 	if (size > 0)
 		memcpy(text, data, size);
 	text[size] = '\0';
-	if (dns_config_parse_server(text, &server) < 0)
+	if (nameservers_parse(text, 53, &server) < 0)
 		return;
-	(void)endpoint_format(&server, formatted, sizeof(formatted));
-	if (dns_config_parse_server(formatted, &again) < 0 || !endpoint_equal(&server, &again))
+	if (server.endpoint.port == 0 || memchr(server.zone, '\0', sizeof(server.zone)) == NULL ||
+	    (server.zone[0] && server.endpoint.address.scope > 0))
+		abort();
+	(void)endpoint_format(&server.endpoint, formatted, sizeof(formatted));
+	if (nameservers_parse(formatted, 53, &again) < 0 ||
+	    !endpoint_equal(&server.endpoint, &again.endpoint))
 		abort();
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	struct dns_config config;
+	struct resolv_conf config;
 	struct file_bad_lines bad;
 
-	dns_config_parse((const char *)data, size, &config, &bad);
+	resolv_conf_parse((const char *)data, size, &config, &bad);
 	if (bad.n > size || bad.first > size || (bad.n == 0) != (bad.first == 0))
 		abort();
 	check(&config);

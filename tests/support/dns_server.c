@@ -375,6 +375,16 @@ struct endpoint dns_server_endpoint(const struct dns_server *server)
 	return loopback_endpoint(server->port);
 }
 
+struct name_servers dns_server_group(const struct endpoint *servers, size_t n)
+{
+	struct name_servers group = { .n_servers = n };
+
+	ck_assert_uint_le(n, LIMIT_NAME_SERVERS);
+	for (size_t i = 0; i < n; i++)
+		group.servers[i] = (struct name_server){ .endpoint = servers[i], .tls = TLS_NO };
+	return group;
+}
+
 const struct dns_seen *dns_server_get_seen(const struct dns_server *server, size_t *ret_n)
 {
 	*ret_n = server->n_seen;

@@ -22,6 +22,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "daemon/base/nameservers.h"
 #include "protocol/address.h"
 
 struct dns_server;
@@ -95,6 +96,8 @@ struct dns_server *dns_server_new(struct event_base *base, const struct dns_rule
 void dns_server_free(struct dns_server *server);
 
 struct endpoint dns_server_endpoint(const struct dns_server *server);
+/* As a configuration would name them, without domains and TLS. */
+struct name_servers dns_server_group(const struct endpoint *servers, size_t n);
 
 /* Queries in the order of their arrival; borrowed until the next loop turn. */
 const struct dns_seen *dns_server_get_seen(const struct dns_server *server, size_t *ret_n);

@@ -11,6 +11,7 @@
 #include "daemon/front/closer.h"
 #include "daemon/policy/quota.h"
 #include "protocol/frame.h"
+#include "tests/support/dns_server.h"
 #include "tests/support/suite.h"
 
 static struct event_base *make_base(void)
@@ -51,10 +52,13 @@ void front_rig_open(struct front_rig *rig)
 
 void front_rig_set_server(struct front_rig *rig, const struct endpoint *server)
 {
-	rig->files.servers = server;
-	rig->files.n_servers = 1;
+	const struct name_servers group = dns_server_group(server, 1);
+
+	rig->files.groups = &group;
+	rig->files.n_groups = 1;
 	ck_assert_int_eq(resolver_configure(rig->env.request.resolver, &rig->files), 0);
-	rig->files.servers = NULL;
+	rig->files.groups = NULL;
+	rig->files.n_groups = 0;
 }
 
 void front_rig_close(struct front_rig *rig)

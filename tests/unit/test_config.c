@@ -52,7 +52,16 @@ START_TEST(defaults_are_those_of_the_manual_and_of_limits)
 	ck_assert_str_eq(config->resolv_conf, "/etc/resolv.conf");
 	ck_assert_str_eq(config->hosts_file, "/etc/hosts");
 	ck_assert_str_eq(config->services_file, "/etc/services");
-	ck_assert_uint_eq(config->n_servers, 0);
+	ck_assert_str_eq(config->gai_conf, "/etc/gai.conf");
+	ck_assert_uint_eq(config->n_groups, 1);
+	ck_assert_uint_eq(config->groups[0].n_servers, 0);
+	ck_assert_uint_eq(config->groups[0].n_domains, 0);
+	ck_assert(!config->dns_first);
+	ck_assert(!config->random_case);
+	ck_assert_uint_eq(config->cache_bytes, 8192 * 1024);
+	ck_assert_uint_eq(config->cache_max_s, 86400);
+	ck_assert_uint_eq(config->cache_max_negative_s, 3600);
+	ck_assert_uint_eq(config->stale_max_s, 86400);
 	ck_assert_uint_eq(config->timeout_us, 30000000);
 	ck_assert_uint_eq(config->attempt_delay_us, 250000);
 	ck_assert_uint_eq(config->attempt_timeout_us, 0);
@@ -64,6 +73,7 @@ START_TEST(defaults_are_those_of_the_manual_and_of_limits)
 	ck_assert_uint_eq(config->attempts_per_call, LIMIT_ATTEMPTS_PER_CALL);
 	ck_assert_uint_eq(config->attempts_in_flight, LIMIT_ATTEMPTS_IN_FLIGHT);
 	ck_assert_uint_eq(config->descriptors_in_flight, LIMIT_DESCRIPTORS_IN_FLIGHT);
+	ck_assert_uint_eq(config->questions_in_flight, 1024);
 	ck_assert_uint_eq(LIMIT_ADDRESSES_PER_CALL, 16);
 	ck_assert_uint_eq(LIMIT_ATTEMPTS_PER_CALL, 8);
 	ck_assert(!config->rules.is_configured);
@@ -75,7 +85,8 @@ END_TEST
 
 static const struct {
 	const char *section, *key;
-	size_t offset, unit; /* unit 1: a size_t; 1000: a uint64_t in microseconds */
+	size_t offset,
+		unit; /* 1: a size_t; 1000: a uint64_t in microseconds; 1024: a size_t in bytes; 0: a uint32_t */
 	unsigned long min, max;
 } numbers[] = {
 	{ "Connect", "TimeoutMs", offsetof(struct config, timeout_us), 1000, 1, 3600000 },
@@ -84,6 +95,13 @@ static const struct {
 	  3600000 },
 	{ "Connect", "ResolutionDelayMs", offsetof(struct config, resolution_delay_us), 1000, 0,
 	  2000 },
+	{ "Resolve", "CacheSizeKiB", offsetof(struct config, cache_bytes), 1024, 0, 1048576 },
+	{ "Resolve", "CacheMaxSec", offsetof(struct config, cache_max_s), 0, 0, 604800 },
+	{ "Resolve", "CacheMaxNegativeSec", offsetof(struct config, cache_max_negative_s), 0, 0,
+	  604800 },
+	{ "Resolve", "StaleMaxSec", offsetof(struct config, stale_max_s), 0, 0, 604800 },
+	{ "Limits", "QuestionsInFlight", offsetof(struct config, questions_in_flight), 1, 1,
+	  1000000 },
 	{ "Limits", "Connections", offsetof(struct config, connections), 1, 1, 1000000 },
 	{ "Limits", "ConnectionsPerUid", offsetof(struct config, connections_per_uid), 1, 1,
 	  1000000 },
@@ -102,10 +120,19 @@ static uint64_t get_number(const struct config *config, size_t i)
 	const char *field = (const char *)config + numbers[i].offset;
 	uint64_t us;
 	size_t count;
+	uint32_t seconds;
 
 	memcpy(&count, field, sizeof(count));
 	memcpy(&us, field, sizeof(us));
-	return numbers[i].unit == 1 ? count : us / numbers[i].unit;
+	memcpy(&seconds, field, sizeof(seconds));
+	switch (numbers[i].unit) {
+	case 0:
+		return seconds;
+	case 1000:
+		return us / 1000;
+	default:
+		return count / numbers[i].unit;
+	}
 }
 
 static void check_number(size_t i, const char *value, bool is_good, uint64_t expected)
@@ -170,15 +197,23 @@ START_TEST(paths_and_levels_are_read)
 {
 	CLEANUP(config_freep) struct config *config = fresh();
 
-	ck_assert_ptr_null(
-		read_text(config, "[Daemon]\nSocket=/a/b c.sock\nControlSocket=/c\nLogLevel=debug\n"
-				  "[Resolve]\nResolvConf=/r\nHostsFile=/h\nServicesFile=/s\n"));
+	ck_assert_ptr_null(read_text(
+		config,
+		"[Daemon]\nSocket=/a/b c.sock\nControlSocket=/c\nLogLevel=debug\n"
+		"[Resolve]\nResolvConf=/r\nHostsFile=/h\nServicesFile=/s\nHostsOrder=dns-first\n"
+		"RandomCase=yes\n[Connect]\nGaiConf=/g\n"));
 	ck_assert_str_eq(config->socket, "/a/b c.sock");
 	ck_assert_str_eq(config->control_socket, "/c");
 	ck_assert_int_eq(config->log_level, LOG_LEVEL_DEBUG);
 	ck_assert_str_eq(config->resolv_conf, "/r");
 	ck_assert_str_eq(config->hosts_file, "/h");
 	ck_assert_str_eq(config->services_file, "/s");
+	ck_assert_str_eq(config->gai_conf, "/g");
+	ck_assert(config->dns_first);
+	ck_assert(config->random_case);
+	ck_assert_ptr_null(read_text(config, "[Resolve]\nHostsOrder=hosts-first\nRandomCase=no\n"));
+	ck_assert(!config->dns_first);
+	ck_assert(!config->random_case);
 }
 END_TEST
 
@@ -195,39 +230,168 @@ START_TEST(the_last_scalar_wins)
 }
 END_TEST
 
-static void check_servers(const struct config *config, const char *expected)
+/* Every group as "server server (domain domain) tls name", with ", " between them. */
+static const char *describe_groups(const struct config *config)
 {
-	char text[LIMIT_NAME_SERVERS * (ENDPOINT_TEXT_SIZE + 1)] = "", one[ENDPOINT_TEXT_SIZE];
+	static const char *const modes[] = { "", " opportunistic", " strict" };
+	static char text[8192];
+	char one[ENDPOINT_TEXT_SIZE];
+	size_t len = 0;
 
-	for (size_t i = 0; i < config->n_servers; i++) {
-		size_t len = strlen(text);
+	text[0] = '\0';
+	for (size_t i = 0; i < config->n_groups; i++) {
+		const struct name_servers *group = &config->groups[i];
 
-		(void)snprintf(text + len, sizeof(text) - len, "%s%s", len > 0 ? " " : "",
-			       endpoint_format(&config->servers[i], one, sizeof(one)));
+		len += (size_t)snprintf(text + len, sizeof(text) - len, "%s", i > 0 ? ", " : "");
+		for (size_t j = 0; j < group->n_servers; j++) {
+			const struct name_server *server = &group->servers[j];
+
+			len += (size_t)snprintf(
+				text + len, sizeof(text) - len, "%s%s%s%s%s%s%s", j > 0 ? " " : "",
+				endpoint_format(&server->endpoint, one, sizeof(one)),
+				server->zone[0] ? "%" : "", server->zone, modes[server->tls],
+				server->tls_name[0] ? " " : "", server->tls_name);
+		}
+		for (size_t j = 0; j < group->n_domains; j++)
+			len += (size_t)snprintf(text + len, sizeof(text) - len, "%s%s%s",
+						j > 0 ? " " : " (",
+						group->domains[j][0] ? group->domains[j] : ".",
+						j + 1 < group->n_domains ? "" : ")");
 	}
-	ck_assert_str_eq(text, expected);
+	return text;
+}
+
+static void check_groups(const char *text, const char *expected)
+{
+	CLEANUP(config_freep) struct config *config = fresh();
+	struct ini_error error;
+
+	ck_assert_ptr_null(read_text(config, text));
+	ck_assert_msg(config_check(config, &error) == 0, "%s: %s", text, error.text);
+	ck_assert_msg(strcmp(describe_groups(config), expected) == 0, "%s: %s", text,
+		      describe_groups(config));
 }
 
 START_TEST(servers_append_and_an_empty_value_clears)
 {
-	CLEANUP(config_freep) struct config *config = fresh();
+	check_groups("[Resolve]\nServers=192.0.2.1 192.0.2.2:5300\nServers=[2001:db8::1]:54\n",
+		     "192.0.2.1:53 192.0.2.2:5300 [2001:db8::1]:54");
+	check_groups("[Resolve]\nServers=192.0.2.1\n[Daemon]\n[Resolve]\nServers=2001:db8::2\n",
+		     "192.0.2.1:53 [2001:db8::2]:53");
+	check_groups("[Resolve]\nServers=192.0.2.1\nServers=\nServers=\t192.0.2.3 \\\n 192.0.2.4\n",
+		     "192.0.2.3:53 192.0.2.4:53");
+	check_groups("[Resolve]\nServers=192.0.2.1\nServers=\n", "");
+	check_groups("[Resolve]\nServers=192.0.2.1 192.0.2.1 192.0.2.2\n",
+		     "192.0.2.1:53 192.0.2.2:53");
+	check_groups(
+		"[Resolve]\nServers=192.0.2.1 192.0.2.2 192.0.2.3 192.0.2.4 192.0.2.5 192.0.2.6 192.0.2.7 192.0.2.8\n",
+		"192.0.2.1:53 192.0.2.2:53 192.0.2.3:53 192.0.2.4:53 192.0.2.5:53 192.0.2.6:53 192.0.2.7:53 192.0.2.8:53");
+}
+END_TEST
 
-	ck_assert_ptr_null(read_text(
-		config, "[Resolve]\nServers=192.0.2.1 192.0.2.2:5300\nServers=[2001:db8::1]:54\n"));
-	check_servers(config, "192.0.2.1:53 192.0.2.2:5300 [2001:db8::1]:54");
-	ck_assert_ptr_null(read_text(config, "[Resolve]\nServers=2001:db8::2\n"));
-	check_servers(config, "192.0.2.1:53 192.0.2.2:5300 [2001:db8::1]:54 [2001:db8::2]:53");
-	ck_assert_ptr_null(
-		read_text(config, "[Resolve]\nServers=\nServers=\t192.0.2.3 \\\n 192.0.2.4\n"));
-	check_servers(config, "192.0.2.3:53 192.0.2.4:53");
-	ck_assert_ptr_null(read_text(config, "[Resolve]\nServers=\n"));
-	check_servers(config, "");
-	ck_assert_ptr_null(read_text(
-		config, "[Resolve]\nServers=192.0.2.1 192.0.2.2 192.0.2.3 192.0.2.4 192.0.2.5 "
-			"192.0.2.6 192.0.2.7 192.0.2.8\n"));
-	ck_assert_uint_eq(config->n_servers, LIMIT_NAME_SERVERS);
-	ck_assert_str_eq(read_text(config, "[Resolve]\nServers=192.0.2.9\n"),
-			 "a.conf:2:9: there are at most 8 name servers");
+START_TEST(servers_are_written_in_all_forms)
+{
+	check_groups("[Resolve]\nServers=192.0.2.1#5300 2001:db8::1#53 [2001:db8::1]#54 127.1\n",
+		     "192.0.2.1:5300 [2001:db8::1]:53 [2001:db8::1]:54 127.0.0.1:53");
+	/* Interfaces need not be there yet. */
+	check_groups(
+		"[Resolve]\nServers=fe80::1%eth9 fe80::1%eth9#5353 [fe80::2%no-such]:54 fe80::1%7#55\n",
+		"[fe80::1]:53%eth9 [fe80::1]:5353%eth9 [fe80::2]:54%no-such [fe80::1%7]:55");
+}
+END_TEST
+
+START_TEST(groups_have_servers_and_domains)
+{
+	check_groups(
+		"[Resolve corp]\nServers=10.0.0.1\nDomain=Corp.Example. 10.in-addr.arpa\n"
+		"Domain=corp.example\n[Resolve]\nServers=192.0.2.1\n"
+		"[Resolve lab]\nDomain=.\nServers=10.0.0.2\n[Resolve corp]\nServers=10.0.0.3\n",
+		"192.0.2.1:53, 10.0.0.1:53 10.0.0.3:53 (corp.example 10.in-addr.arpa), "
+		"10.0.0.2:53 (.)");
+	check_groups("[Resolve]\nServers=10.0.0.1\nDomain=corp.example ~lab.example ~.\n",
+		     "10.0.0.1:53 (corp.example lab.example .)");
+	check_groups("[Resolve a]\nServers=10.0.0.1\nDomain=a.test\nDomain=\nDomain=b.test\n",
+		     ", 10.0.0.1:53 (b.test)");
+	/* Another section may have what is taken away here. */
+	check_groups("[Resolve]\nServers=10.0.0.1\nDomain=a.test\n[Resolve a]\nServers=10.0.0.2\n"
+		     "Domain=a.test\n[Resolve]\nDomain=\n",
+		     "10.0.0.1:53, 10.0.0.2:53 (a.test)");
+}
+END_TEST
+
+START_TEST(tls_holds_for_each_server_of_its_section_whatever_the_order)
+{
+	check_groups(
+		"[Resolve]\nServers=192.0.2.1 192.0.2.2:53\nTls=strict\nServerName=DNS.Example.\n"
+		"Servers=[2001:db8::1]:8853\n",
+		"192.0.2.1:853 strict dns.example 192.0.2.2:53 strict dns.example "
+		"[2001:db8::1]:8853 strict dns.example");
+	check_groups("[Resolve]\nServerName=dns.example\nTls=opportunistic\nServers=192.0.2.1\n"
+		     "[Resolve a]\nServers=192.0.2.2\nDomain=a.test\n",
+		     "192.0.2.1:853 opportunistic dns.example, 192.0.2.2:53 (a.test)");
+	check_groups("[Resolve]\nTls=strict\nServers=192.0.2.1\n", "192.0.2.1:853 strict");
+	check_groups("[Resolve]\nTls=strict\nServers=192.0.2.1\nServerName=x\nTls=no\n",
+		     "192.0.2.1:53 x");
+	check_groups("[Resolve]\nTls=strict\nServers=192.0.2.1\nServerName=x\nServerName=\n",
+		     "192.0.2.1:853 strict");
+}
+END_TEST
+
+START_TEST(half_a_group_is_refused_where_it_begins)
+{
+	static const struct {
+		const char *text, *error;
+	} cases[] = {
+		{ "[Resolve a]\nDomain=a.test\n",
+		  "a.conf:1:1: [Resolve a] needs Servers=: there is nobody" },
+		{ "[Resolve]\n[Resolve a]\n[Resolve a]\nServers=10.0.0.1\n",
+		  "a.conf:2:1: [Resolve a] needs Domain=: without it no name is asked there" },
+		{ "[Daemon]\n[Resolve]\nDomain=a.test\n",
+		  "a.conf:2:1: [Resolve] needs Servers= beside Domain=" },
+		{ "[Resolve]\nTls=strict\n", "a.conf:1:1: [Resolve] needs Servers= beside Tls=" },
+		{ "[Resolve]\nServers=10.0.0.1\nServerName=a.test\n",
+		  "a.conf:1:1: [Resolve] needs Tls= beside ServerName=" },
+		{ "[Resolve a]\nServers=10.0.0.1\nDomain=b.test a.test\n[Resolve b]\nServers=10.0.0.2\nDomain=A.test.\n",
+		  "a.conf:4:1: [Resolve b] has Domain=a.test as [Resolve a] has: a domain has one section" },
+		{ "[Resolve]\nServers=10.0.0.1\nDomain=.\n[Resolve b]\nServers=10.0.0.2\nDomain=.\n",
+		  "a.conf:4:1: [Resolve b] has Domain=. as [Resolve] has: a domain has one section" },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		CLEANUP(config_freep) struct config *config = fresh();
+		struct ini_error error;
+
+		ck_assert_ptr_null(read_text(config, cases[i].text));
+		ck_assert_int_eq(config_check(config, &error), -EINVAL);
+		ck_assert_msg(strncmp(error.text, cases[i].error, strlen(cases[i].error)) == 0,
+			      "%s: %s", cases[i].text, error.text);
+	}
+}
+END_TEST
+
+START_TEST(groups_servers_and_domains_are_bounded)
+{
+	CLEANUP(config_freep) struct config *config = fresh();
+	char text[256];
+
+	for (int i = 1; i <= LIMIT_SERVER_GROUPS; i++) {
+		(void)snprintf(text, sizeof(text),
+			       "[Resolve g%d]\nServers=10.0.0.1\nDomain=g%d.test\n", i, i);
+		ck_assert_ptr_null(read_text(config, text));
+	}
+	ck_assert_str_eq(read_text(config, "[Resolve more]\n"),
+			 "a.conf:1:1: there are at most 32 sections [Resolve NAME]");
+	for (int i = 1; i < LIMIT_GROUP_DOMAINS; i++) {
+		(void)snprintf(text, sizeof(text), "[Resolve g1]\nDomain=d%d.test\n", i);
+		ck_assert_ptr_null(read_text(config, text));
+	}
+	ck_assert_str_eq(read_text(config, "[Resolve g1]\nDomain=more.test\n"),
+			 "a.conf:2:8: a section takes at most 64 domains");
+	ck_assert_str_eq(
+		read_text(config,
+			  "[Resolve]\nServers=192.0.2.1 192.0.2.2 192.0.2.3 192.0.2.4 192.0.2.5 "
+			  "192.0.2.6 192.0.2.7 192.0.2.8 192.0.2.9\n"),
+		"a.conf:2:9: there are at most 8 name servers");
 }
 END_TEST
 
@@ -251,13 +415,6 @@ static const struct {
 	{ "[Listener a]\nSocket=/a\n", "a.conf:1:1: [Listener] is not supported yet" },
 	{ "[Daemon]\nResolveSocket=/a\n",
 	  "a.conf:2:15: ResolveSocket= in [Daemon] is not supported yet" },
-	{ "[Resolve]\nDomain=a.test\n", "a.conf:2:8: Domain= in [Resolve] is not supported yet" },
-	{ "[Resolve]\nHostsOrder=dns-first\n",
-	  "a.conf:2:12: HostsOrder= in [Resolve] is not supported yet" },
-	{ "[Resolve]\nCacheSizeKiB=1\n",
-	  "a.conf:2:14: CacheSizeKiB= in [Resolve] is not supported yet" },
-	{ "[Resolve]\nStaleMaxSec=1\n",
-	  "a.conf:2:13: StaleMaxSec= in [Resolve] is not supported yet" },
 	{ "[Connect]\nSpareAttemptsPerSec=1\n",
 	  "a.conf:2:21: SpareAttemptsPerSec= in [Connect] is not supported yet" },
 	{ "[Connect]\nHistory=no\n", "a.conf:2:9: History= in [Connect] is not supported yet" },
@@ -296,6 +453,34 @@ static const struct {
 	{ "[Resolve]\nServers=192.0.2.1,192.0.2.2\n",
 	  "a.conf:2:9: \"192.0.2.1,192.0.2.2\" is no name server" },
 	{ "[Resolve]\nServers=unix/\n", "a.conf:2:9: \"unix/\" is no name server" },
+	{ "[Resolve]\nServers=192.0.2.1:0\n", "a.conf:2:9: \"192.0.2.1:0\" is no name server" },
+	{ "[Resolve]\nServers=2001:db8::1%lo\n",
+	  "a.conf:2:9: \"2001:db8::1%lo\" is no name server" },
+	{ "[Resolve]\nServers=fe80::1%a-name-far-too-long#53\n",
+	  "a.conf:2:9: \"fe80::1%a-name-far-too-long#53\" is no name server" },
+	{ "[Resolve]\nDomain=corp..example\n",
+	  "a.conf:2:8: \"corp..example\" is no domain: a label of the name is empty; expected corp.example," },
+	{ "[Resolve]\nDomain=b\xc3\xbc"
+	  "cher.example\n",
+	  "a.conf:2:8: \"b\xc3\xbc"
+	  "cher.example\" is no domain: the name holds a character" },
+	{ "[Resolve]\nDomain=~\n", "a.conf:2:8: \"~\" is no domain: the name is empty" },
+	{ "[Resolve]\nTls=yes\n",
+	  "a.conf:2:5: Tls= must be no, opportunistic or strict, not \"yes\"" },
+	{ "[Resolve]\nTls=\n", "a.conf:2:5: Tls= must be no, opportunistic or strict" },
+	{ "[Resolve]\nServerName=192.0.2.1\n",
+	  "a.conf:2:12: ServerName= cannot be \"192.0.2.1\": it must be the name in the certificate" },
+	{ "[Resolve]\nServerName=.\n", "a.conf:2:12: ServerName= cannot be \".\"" },
+	{ "[Resolve]\nServerName=a b\n",
+	  "a.conf:2:12: ServerName= cannot be \"a b\": the name holds a character" },
+	{ "[Resolve]\nHostsOrder=dns\n",
+	  "a.conf:2:12: HostsOrder= must be hosts-first or dns-first, not \"dns\"" },
+	{ "[Resolve]\nRandomCase=true\n",
+	  "a.conf:2:12: RandomCase= must be no or yes, not \"true\"" },
+	{ "[Connect]\nGaiConf=gai.conf\n", "a.conf:2:9: GaiConf= must be a path" },
+	{ "[Resolve corp]\nHostsFile=/h\n",
+	  "a.conf:2:11: HostsFile= is no key of [Resolve corp]: expected Servers=, Domain=, Tls= or ServerName=" },
+	{ "[Resolve a\xff]\n", "a.conf:1:1: a section's name must be UTF-8 text" },
 	{ "[Policy]\nDefault=Deny\n", "a.conf:2:9: Default= must be deny or allow, not \"Deny\"" },
 	{ "[Policy]\nDefault=\n", "a.conf:2:9: Default= must be deny or allow" },
 	{ "[Never]\nTo=a.test\n",
@@ -484,7 +669,8 @@ START_TEST(files_are_read_in_order_and_the_last_wins)
 	ck_assert_uint_eq(config->attempts_in_flight, 2);
 	ck_assert_uint_eq(config->connections_per_uid, 5);
 	ck_assert_str_eq(config->socket, "/o=x.y");
-	check_servers(config, "192.0.2.1:53 192.0.2.2:53 192.0.2.3:53 192.0.2.7:53");
+	ck_assert_str_eq(describe_groups(config),
+			 "192.0.2.1:53 192.0.2.2:53 192.0.2.3:53 192.0.2.7:53");
 	ck_assert_uint_eq(config->rules.n_roles, 2);
 	ck_assert_str_eq(config->rules.roles[0].name, "B");
 	ck_assert_str_eq(config->rules.roles[1].name, "b");
@@ -527,7 +713,7 @@ START_TEST(override_can_clear_a_list)
 	struct ini_error error;
 
 	ck_assert_msg(load(&config, file, overrides, 2, &error) == 0, "%s", error.text);
-	check_servers(config, "192.0.2.2:53");
+	ck_assert_str_eq(describe_groups(config), "192.0.2.2:53");
 }
 END_TEST
 
@@ -698,9 +884,12 @@ END_TEST
 
 SUITE_MAIN("config", defaults_are_those_of_the_manual_and_of_limits, numbers_keep_their_bounds,
 	   paths_and_levels_are_read, the_last_scalar_wins,
-	   servers_append_and_an_empty_value_clears, refusals_say_where_and_what_would_be_right,
-	   policy_is_read_as_data, policy_section_alone_is_a_policy,
-	   files_are_read_in_order_and_the_last_wins,
+	   servers_append_and_an_empty_value_clears, servers_are_written_in_all_forms,
+	   groups_have_servers_and_domains,
+	   tls_holds_for_each_server_of_its_section_whatever_the_order,
+	   half_a_group_is_refused_where_it_begins, groups_servers_and_domains_are_bounded,
+	   refusals_say_where_and_what_would_be_right, policy_is_read_as_data,
+	   policy_section_alone_is_a_policy, files_are_read_in_order_and_the_last_wins,
 	   file_that_nobody_named_may_be_missing_and_its_folders_count, override_can_clear_a_list,
 	   override_makes_a_policy, bad_overrides_are_refused_and_quoted,
 	   role_in_two_files_is_refused, half_a_role_is_refused_where_it_begins,

@@ -60,13 +60,16 @@ static void scene_open(struct scene *scene, const char *hosts)
 static void scene_add_server(struct scene *scene, const struct dns_rule *rules, size_t n_rules)
 {
 	struct endpoint endpoint;
+	struct name_servers group;
 
 	scene->server = dns_server_new(scene->base, rules, n_rules);
 	endpoint = dns_server_endpoint(scene->server);
-	scene->files.servers = &endpoint;
-	scene->files.n_servers = 1;
+	group = dns_server_group(&endpoint, 1);
+	scene->files.groups = &group;
+	scene->files.n_groups = 1;
 	ck_assert_int_eq(resolver_configure(scene->env.resolver, &scene->files), 0);
-	scene->files.servers = NULL;
+	scene->files.groups = NULL;
+	scene->files.n_groups = 0;
 }
 
 static struct tcp_peer *scene_add_peer(struct scene *scene, int family, enum tcp_peer_kind kind)

@@ -61,13 +61,16 @@ static void scene_open(struct scene *scene, const char *hosts, const char *resol
 static void scene_add_server(struct scene *scene, const struct dns_rule *rules, size_t n_rules)
 {
 	struct endpoint endpoint;
+	struct name_servers group;
 
 	scene->server = dns_server_new(scene->base, rules, n_rules);
 	endpoint = dns_server_endpoint(scene->server);
-	scene->files.servers = &endpoint;
-	scene->files.n_servers = 1;
+	group = dns_server_group(&endpoint, 1);
+	scene->files.groups = &group;
+	scene->files.n_groups = 1;
 	ck_assert_int_eq(resolver_configure(scene->resolver, &scene->files), 0);
-	scene->files.servers = NULL;
+	scene->files.groups = NULL;
+	scene->files.n_groups = 0;
 }
 
 static void scene_close(struct scene *scene)
@@ -516,6 +519,7 @@ START_TEST(a_server_that_failed_is_told_though_another_answered_for_the_other_fa
 	static const struct dns_rule second_rule = { .rcode = 5 };
 	struct dns_server *second;
 	struct endpoint servers[2];
+	struct name_servers group;
 	struct scene scene;
 
 	scene_open(&scene, "", "");
@@ -523,8 +527,9 @@ START_TEST(a_server_that_failed_is_told_though_another_answered_for_the_other_fa
 	second = dns_server_new(scene.base, &second_rule, 1);
 	servers[0] = dns_server_endpoint(scene.server);
 	servers[1] = dns_server_endpoint(second);
-	scene.files.servers = servers;
-	scene.files.n_servers = 2;
+	group = dns_server_group(servers, 2);
+	scene.files.groups = &group;
+	scene.files.n_groups = 1;
 	ck_assert_int_eq(resolver_configure(scene.resolver, &scene.files), 0);
 	run(&scene, "www.example");
 	ck_assert_int_eq(scene.status, -ASOCK_E_SERVER_FAILED);
@@ -802,7 +807,6 @@ START_TEST(a_reload_does_not_touch_what_is_under_way)
 	while (count_seen(&scene) < 2)
 		ck_assert_int_eq(event_base_loop(scene.base, EVLOOP_ONCE), 0);
 	none = scene.files;
-	none.n_servers = 0;
 	none.hosts_file = none.services_file = none.resolv_conf = NULL;
 	ck_assert_int_eq(resolver_configure(scene.resolver, &none), 0);
 	suite_loop(scene.base, &scene.done);
