@@ -3,9 +3,18 @@
 
 #include <fcntl.h>
 #include <string.h>
+#include <time.h>
 
+#include "daemon/base/clock.h"
 #include "daemon/base/limits.h"
 #include "daemon/base/log.h"
+
+/*
+ * How long a time stamp may stay the same while the file is written. The kernel's ticks are 10 ms at most; some file systems
+ * keep seconds, or even seconds of them (FAT).
+ */
+#define TICK_USEC	 (100 * USEC_PER_MSEC)
+#define COARSE_TICK_USEC (2 * USEC_PER_SEC)
 
 int file_read(const char *path, char **ret, size_t *ret_len, struct stat *ret_stat)
 {
@@ -43,20 +52,29 @@ int file_read(const char *path, char **ret, size_t *ret_len, struct stat *ret_st
 	return 0;
 }
 
+static bool is_same_time(const struct timespec *a, const struct timespec *b)
+{
+	return a->tv_sec == b->tv_sec && a->tv_nsec == b->tv_nsec;
+}
+
+static bool is_same(const struct stat *a, const struct stat *b)
+{
+	return a->st_dev == b->st_dev && a->st_ino == b->st_ino && a->st_size == b->st_size &&
+	       is_same_time(&a->st_mtim, &b->st_mtim) && is_same_time(&a->st_ctim, &b->st_ctim);
+}
+
 bool file_changed(const char *path, const struct stat *seen)
 {
 	struct stat now = { 0 };
 
 	if (stat(path, &now) < 0)
 		return seen->st_ino != 0;
-	return now.st_dev != seen->st_dev || now.st_ino != seen->st_ino ||
-	       now.st_size != seen->st_size || now.st_mtim.tv_sec != seen->st_mtim.tv_sec ||
-	       now.st_mtim.tv_nsec != seen->st_mtim.tv_nsec;
+	return !is_same(&now, seen);
 }
 
 int file_follow_init(struct file_follow *follow, const char *path)
 {
-	*follow = (struct file_follow){ .path = strdup(path ? path : "") };
+	*follow = (struct file_follow){ .path = strdup(path ? path : ""), .is_settled = true };
 	return follow->path ? 0 : -ENOMEM;
 }
 
@@ -66,28 +84,77 @@ void file_follow_done(struct file_follow *follow)
 	follow->path = NULL;
 }
 
+/* FNV-1a. */
+static uint64_t digest_of(const char *text, size_t len)
+{
+	uint64_t digest = UINT64_C(14695981039346656037);
+
+	for (size_t i = 0; i < len; i++)
+		digest = (digest ^ (unsigned char)text[i]) * UINT64_C(1099511628211);
+	return digest;
+}
+
+static bool is_older(const struct timespec *time, const struct timespec *now, uint64_t usec)
+{
+	int64_t age_us = ((int64_t)now->tv_sec - time->tv_sec) * (int64_t)USEC_PER_SEC +
+			 (now->tv_nsec - time->tv_nsec) / 1000;
+
+	return age_us > (int64_t)usec;
+}
+
+/*
+ * Whether a write behind a reading that began at `began` would show in the time stamps: they were a tick old. Where the
+ * file's clock is not ours, or went back, they may be of the future; then it is enough that they stay the same for a tick of
+ * our own clock.
+ */
+static bool is_settled(const struct file_follow *follow, const struct timespec *began)
+{
+	const struct stat *seen = &follow->seen;
+	bool is_coarse = seen->st_mtim.tv_nsec == 0 && seen->st_ctim.tv_nsec == 0;
+	uint64_t tick_us = is_coarse ? COARSE_TICK_USEC : TICK_USEC;
+
+	if (is_older(&seen->st_mtim, began, tick_us) && is_older(&seen->st_ctim, began, tick_us))
+		return true;
+	return clock_now_us() - follow->since_us > tick_us;
+}
+
+/* What cannot be read leaves what was known in force: said once, and tried again when it has changed. */
+static void skip_unreadable(struct file_follow *follow, int error)
+{
+	log_warning("a file cannot be read, what was known stays in force file=%s error=%s",
+		    follow->path, error == -EINVAL ? "no regular file" : strerror(-error));
+	if (stat(follow->path, &follow->seen) < 0)
+		follow->seen = (struct stat){ 0 };
+	follow->is_settled = true;
+}
+
 void file_follow_refresh(struct file_follow *follow, file_load_fn *load, void *arg)
 {
 	struct stat status = { 0 };
-	char *text = NULL;
+	struct timespec began = { 0 };
+	CLEANUP(freep) char *text = NULL;
 	size_t len = 0;
+	uint64_t digest;
 	int r;
 
-	if (!file_changed(follow->path, &follow->seen))
+	if (follow->is_settled && !file_changed(follow->path, &follow->seen))
 		return;
+	(void)clock_gettime(CLOCK_REALTIME_COARSE, &began); /* what files are stamped with */
 	r = file_read(follow->path, &text, &len, &status);
 	if (r == -ENOMEM || r == -EMFILE || r == -ENFILE)
 		return;
 	if (r < 0 && r != -ENOENT && r != -ENOTDIR) {
-		/* Said once: the file counts as seen, and is tried again when it has changed. */
-		log_warning("a file cannot be read, what was known stays in force file=%s error=%s",
-			    follow->path, r == -EINVAL ? "no regular file" : strerror(-r));
-		if (stat(follow->path, &follow->seen) < 0)
-			follow->seen = (struct stat){ 0 };
+		skip_unreadable(follow, r);
 		return;
 	}
-	if (load(arg, text, len) == 0)
-		follow->seen = status;
+	digest = digest_of(text, len);
+	if (digest != follow->digest && load(arg, TAKE_PTR(text), len) < 0)
+		return;
+	if (!is_same(&status, &follow->seen))
+		follow->since_us = clock_now_us();
+	follow->seen = status;
+	follow->digest = digest;
+	follow->is_settled = status.st_ino == 0 || is_settled(follow, &began);
 }
 
 char *file_copy_text(const char *text, size_t len)

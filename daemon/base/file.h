@@ -6,6 +6,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/stat.h>
 
 #include "protocol/cleanup.h"
@@ -13,14 +14,24 @@
 /* The whole file with a NUL behind it; the caller frees. -errno; -EFBIG above LIMIT_FILE_BYTES; -EINVAL: no regular file. */
 MUST_CHECK int file_read(const char *path, char **ret, size_t *ret_len, struct stat *ret_stat);
 
-/* Whether the file at path is no longer the one that `seen` describes (zeroed: none was there): device, inode, size or
- * mtime in nanoseconds differ, or it came or went. */
+/*
+ * Whether the file at path is no longer the one that `seen` describes (zeroed: none was there): device, inode, size, mtime or
+ * ctime in nanoseconds differ, or it came or went. Programs set the mtime as they like, and an inode's number is used again;
+ * the ctime is the kernel's.
+ */
 bool file_changed(const char *path, const struct stat *seen);
 
 /* A file that is followed: embedded in what is made of it. */
 struct file_follow {
 	char *path; /* owned */
 	struct stat seen;
+	/*
+	 * A clock has ticks: what is written just behind the reading may leave no trace in `seen`. So it is read again at each
+	 * look until that cannot be any more.
+	 */
+	bool is_settled;
+	uint64_t since_us; /* when `seen` was first so */
+	uint64_t digest;   /* of what was loaded last; 0: nothing */
 };
 
 /* path is copied; NULL or "": there is no file. -ENOMEM. */
@@ -34,9 +45,9 @@ void file_follow_done(struct file_follow *follow);
 typedef int file_load_fn(void *arg, char *text, size_t len);
 
 /*
- * Loads the file when it is not the one that was seen. A file that is gone is loaded as no text. One that is there but
- * cannot be read, is too large or no regular file leaves what was known in force, with a warning; so does a shortage of
- * memory or descriptors, without one, and then the next look tries again.
+ * Loads the file when it is not the one that was seen and its bytes are not those that were loaded. A file that is gone is
+ * loaded as no text. One that is there but cannot be read, is too large or no regular file leaves what was known in force,
+ * with a warning; so does a shortage of memory or descriptors, without one, and then the next look tries again.
  */
 void file_follow_refresh(struct file_follow *follow, file_load_fn *load, void *arg);
 

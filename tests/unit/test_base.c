@@ -4,8 +4,10 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/time.h>
@@ -171,6 +173,8 @@ START_TEST(changes_of_a_file_are_seen)
 	ck_assert(file_changed(path, &status));
 	times[1] = status.st_mtim;
 	ck_assert_int_eq(utimensat(AT_FDCWD, path, times, 0), 0);
+	ck_assert(file_changed(path, &status)); /* the ctime cannot be set */
+	ck_assert_int_eq(stat(path, &status), 0);
 	ck_assert(!file_changed(path, &status));
 	ck_assert_int_eq(truncate(path, 2), 0);
 	ck_assert_int_eq(utimensat(AT_FDCWD, path, times, 0), 0);
@@ -181,6 +185,213 @@ START_TEST(changes_of_a_file_are_seen)
 	ck_assert_int_eq(unlink(path), 0);
 	ck_assert(file_changed(path, &status));
 	ck_assert(!file_changed(path, &none));
+}
+END_TEST
+
+/* A file that is followed, and what was last loaded of it. */
+struct followed {
+	const char *path;
+	struct file_follow follow;
+	char text[64];
+	int n_loads;
+	bool fails;
+};
+
+static int on_load(void *arg, char *text, size_t len)
+{
+	struct followed *followed = arg;
+
+	followed->n_loads++;
+	(void)snprintf(followed->text, sizeof(followed->text), "%.*s", text ? (int)len : 1,
+		       text ? text : "-");
+	free(text);
+	return followed->fails ? -ENOMEM : 0;
+}
+
+static void follow(struct followed *followed, const char *path)
+{
+	*followed = (struct followed){ .path = path };
+	ck_assert_int_eq(file_follow_init(&followed->follow, path), 0);
+}
+
+static void look(struct followed *followed, const char *expected, int n_loads)
+{
+	file_follow_refresh(&followed->follow, on_load, followed);
+	ck_assert_str_eq(followed->text, expected);
+	ck_assert_int_eq(followed->n_loads, n_loads);
+}
+
+static void rewrite(const char *path, const char *text)
+{
+	CLEANUP(fd_closep) int fd = open(path, O_WRONLY | O_TRUNC | O_CLOEXEC);
+
+	ck_assert_int_ge(fd, 0);
+	ck_assert_int_eq(write(fd, text, strlen(text)), (ssize_t)strlen(text));
+}
+
+/* Another text of the same length in a tick in which the time stamps stay: as if the clock had stood. */
+static void rewrite_in_one_tick(struct followed *followed, const char *text)
+{
+	rewrite(followed->path, text);
+	ck_assert_int_eq(stat(followed->path, &followed->follow.seen), 0);
+}
+
+START_TEST(a_write_that_leaves_no_trace_is_seen_until_the_clock_has_gone_on)
+{
+	struct followed followed;
+	uint64_t now_us = 1000000;
+
+	clock_set_fake(&now_us);
+	follow(&followed, suite_write_file("one"));
+	look(&followed, "one", 1);
+	look(&followed, "one", 1); /* read again, but the same */
+	rewrite_in_one_tick(&followed, "two");
+	look(&followed, "two", 2);
+	now_us += 100 * USEC_PER_MSEC;
+	rewrite_in_one_tick(&followed, "thr");
+	look(&followed, "thr", 3);
+	now_us++;
+	look(&followed, "thr", 3);
+	ck_assert(followed.follow.is_settled);
+	rewrite_in_one_tick(&followed, "fou"); /* cannot be, and is not looked for */
+	look(&followed, "thr", 3);
+	rewrite(followed.path, "fiv");
+	look(&followed, "fiv", 4);
+	ck_assert(!followed.follow.is_settled);
+	file_follow_done(&followed.follow);
+	clock_set_fake(NULL);
+}
+END_TEST
+
+START_TEST(an_old_file_is_settled_at_once_and_one_of_the_future_soon)
+{
+	struct timespec times[2] = { { .tv_sec = 4000000000 }, { .tv_sec = 4000000000 } };
+	uint64_t now_us = 1000000;
+	struct followed followed;
+
+	clock_set_fake(&now_us);
+	follow(&followed, "/etc/passwd"); /* of another day */
+	file_follow_refresh(&followed.follow, on_load, &followed);
+	ck_assert(followed.follow.is_settled);
+	file_follow_done(&followed.follow);
+	follow(&followed, suite_write_file("one"));
+	times[1].tv_nsec = 1; /* else it looks like a file system that keeps seconds */
+	ck_assert_int_eq(utimensat(AT_FDCWD, followed.path, times, 0), 0);
+	look(&followed, "one", 1);
+	ck_assert(!followed.follow.is_settled);
+	now_us += 101 * USEC_PER_MSEC;
+	look(&followed, "one", 1);
+	ck_assert(followed.follow.is_settled);
+	file_follow_done(&followed.follow);
+	clock_set_fake(NULL);
+}
+END_TEST
+
+START_TEST(rewrites_in_a_row_are_all_seen)
+{
+	struct followed followed;
+
+	follow(&followed, suite_write_file("0000"));
+	look(&followed, "0000", 1);
+	for (int i = 1; i < 2000; i++) {
+		char text[8];
+
+		(void)snprintf(text, sizeof(text), "%04d", i);
+		rewrite(followed.path, text);
+		look(&followed, text, i + 1);
+	}
+	file_follow_done(&followed.follow);
+}
+END_TEST
+
+START_TEST(an_old_time_hides_nothing)
+{
+	const char *other = suite_write_file("two");
+	struct followed followed;
+	struct timespec times[2];
+	struct stat status;
+
+	follow(&followed, suite_write_file("one"));
+	look(&followed, "one", 1);
+	ck_assert_int_eq(stat(followed.path, &status), 0);
+	times[0] = status.st_atim;
+	times[1] = status.st_mtim;
+	followed.follow.is_settled = true; /* by its identity alone */
+	ck_assert_int_eq(utimensat(AT_FDCWD, other, times, 0), 0);
+	ck_assert_int_eq(rename(other, followed.path), 0);
+	look(&followed, "two", 2);
+	followed.follow.is_settled = true;
+	rewrite(followed.path, "thr");
+	ck_assert_int_eq(utimensat(AT_FDCWD, followed.path, times, 0), 0);
+	look(&followed, "thr", 3);
+	ck_assert_int_eq(chmod(followed.path, 0640), 0);
+	look(&followed, "thr", 3); /* the same bytes need not be loaded again */
+	file_follow_done(&followed.follow);
+}
+END_TEST
+
+START_TEST(a_link_that_changes_is_followed)
+{
+	CLEANUP(freep) char *data = NULL, *next = NULL;
+	const char *first = suite_write_file("one"), *second = suite_write_file("two");
+	struct followed followed;
+
+	/* As Kubernetes does: the file is a link into ..data, which is a link and is replaced by a rename. */
+	ck_assert_int_gt(asprintf(&data, "%s.data", first), 0);
+	ck_assert_int_gt(asprintf(&next, "%s.next", first), 0);
+	ck_assert_int_eq(symlink(first, data), 0);
+	follow(&followed, data);
+	look(&followed, "one", 1);
+	followed.follow.is_settled = true;
+	ck_assert_int_eq(symlink(second, next), 0);
+	ck_assert_int_eq(rename(next, data), 0);
+	look(&followed, "two", 2);
+	ck_assert_int_eq(unlink(data), 0);
+	look(&followed, "-", 3);
+	look(&followed, "-", 3);
+	ck_assert_int_eq(symlink(first, data), 0);
+	look(&followed, "one", 4);
+	ck_assert_int_eq(unlink(data), 0);
+	file_follow_done(&followed.follow);
+}
+END_TEST
+
+START_TEST(what_could_not_be_loaded_is_tried_again)
+{
+	struct followed followed;
+
+	follow(&followed, suite_write_file("one"));
+	followed.fails = true;
+	look(&followed, "one", 1);
+	look(&followed, "one", 2);
+	followed.fails = false;
+	look(&followed, "one", 3);
+	look(&followed, "one", 3);
+	file_follow_done(&followed.follow);
+}
+END_TEST
+
+START_TEST(a_single_file_that_is_mounted_is_followed_when_it_is_rewritten_in_place)
+{
+	const char *outside = suite_write_file("one"), *inside = suite_write_file("");
+	const char *other = suite_write_file("six");
+	struct followed followed;
+
+	if (!suite_has(unshare(CLONE_NEWNS) == 0 &&
+			       mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0 &&
+			       mount(outside, inside, NULL, MS_BIND, NULL) == 0,
+		       "mounts of its own"))
+		return;
+	follow(&followed, inside);
+	look(&followed, "one", 1);
+	followed.follow.is_settled = true;
+	rewrite(outside, "two");
+	look(&followed, "two", 2);
+	/* What is renamed over it outside is another file. */
+	ck_assert_int_eq(rename(other, outside), 0);
+	look(&followed, "two", 2);
+	file_follow_done(&followed.follow);
+	ck_assert_int_eq(umount(inside), 0);
 }
 END_TEST
 
@@ -225,4 +436,9 @@ SUITE_MAIN("base", clock_goes_on_or_stands_as_a_test_wants, time_until_is_never_
 	   list_keeps_order_and_each_endpoint_once, list_grows,
 	   file_is_read_whole_with_a_nul_behind_it,
 	   what_is_no_regular_file_of_bearable_size_is_refused, changes_of_a_file_are_seen,
+	   a_write_that_leaves_no_trace_is_seen_until_the_clock_has_gone_on,
+	   an_old_file_is_settled_at_once_and_one_of_the_future_soon,
+	   rewrites_in_a_row_are_all_seen, an_old_time_hides_nothing,
+	   a_link_that_changes_is_followed, what_could_not_be_loaded_is_tried_again,
+	   a_single_file_that_is_mounted_is_followed_when_it_is_rewritten_in_place,
 	   kinds_have_the_words_of_the_wire, family_choice_lets_take_part)
