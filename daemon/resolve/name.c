@@ -12,13 +12,17 @@
  *   4. the last label says whether DNS may be asked at all.
  *
  * ASCII text never sees libidn2, which refuses names that exist ("r3---sn-x", "-x"); and never with
- * IDN2_USE_STD3_ASCII_RULES, which deletes underscores and so answers with another name. Whether
- * the client may ask for the name is the policy's business.
+ * IDN2_USE_STD3_ASCII_RULES, which deletes underscores and so answers with another name. What
+ * non-transitional processing refuses (a snowman, emoji) is not tried again with the transitional
+ * one, as some programs do: that has other results for names that exist ("faß.de"). Whether the
+ * client may ask for the name is the policy's business.
  */
 #include "daemon/resolve/name.h"
 
 #include <idn2.h>
+#include <limits.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "daemon/base/domain.h"
 #include "protocol/error.h"
@@ -46,12 +50,38 @@ static bool ends_in_number(const char *text)
 	return label[strspn(label, digits)] == '\0';
 }
 
+/* gethostname(2), and what stands before its first dot. */
+static bool is_own(const char *text)
+{
+	char own[HOST_NAME_MAX + 1];
+	size_t len;
+
+	if (gethostname(own, sizeof(own)) < 0)
+		return false;
+	own[sizeof(own) - 1] = '\0';
+	len = strlen(own);
+	if (len > 0 && own[len - 1] == '.')
+		own[len - 1] = '\0';
+	if (own[0] && text_equal_fold(text, own))
+		return true;
+	own[strcspn(own, ".")] = '\0';
+	return own[0] && text_equal_fold(text, own);
+}
+
+/*
+ * Names below .test and .example go to DNS like any other, and so do reverse zones of private networks: RFC 6761 wants
+ * them recognised by servers, not by those who ask servers.
+ */
 enum name_kind name_classify(const char *text)
 {
 	static const char *const never[] = { "invalid", "onion", "alt" };
 
 	if (domain_covers("localhost", text))
 		return NAME_LOCALHOST;
+	if (text_equal_fold(text, "_gateway"))
+		return NAME_GATEWAY;
+	if (is_own(text))
+		return NAME_OWN;
 	if (domain_covers("local", text))
 		return NAME_LOCAL;
 	for (size_t i = 0; i < ARRAY_LEN(never); i++)

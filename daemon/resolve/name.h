@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * A host as asked for becomes a name that can be looked up: literals told apart, IDNA (RFC 5891) to
- * A-labels, lengths and characters checked, special-use names (RFC 6761) recognised. Pure; the only
- * user of libidn2.
+ * A-labels, lengths and characters checked, special-use names (RFC 6761) recognised. Pure, but for
+ * the host's own name; the only user of libidn2.
  */
 #pragma once
 
@@ -15,6 +15,8 @@ enum name_kind {
 	NAME_HOST,	/* hosts, then DNS */
 	NAME_LITERAL,	/* an address; see literal */
 	NAME_LOCALHOST, /* and below: both loopback addresses, never asked (RFC 6761, 6.3) */
+	NAME_OWN,	/* this host's own, whole or without its domain: hosts, then synthetic */
+	NAME_GATEWAY,	/* _gateway: hosts, then synthetic */
 	NAME_LOCAL,	/* .local: hosts, never unicast DNS (RFC 6762 section 3) */
 	NAME_NEVER, /* .invalid, .onion, .alt: hosts, then NameNotFound (RFC 6761, 7686, 9476) */
 };
