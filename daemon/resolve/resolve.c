@@ -25,6 +25,7 @@
 #include "daemon/resolve/hosts.h"
 #include "daemon/resolve/name.h"
 #include "daemon/resolve/services.h"
+#include "daemon/resolve/synthetic.h"
 #include "protocol/error.h"
 
 #define HOSTS_ADDRESSES_MAX 64
@@ -280,16 +281,6 @@ static void fail_all(struct resolve *resolve, int status)
 	resolve_finish(resolve);
 }
 
-static void finish_localhost(struct resolve *resolve)
-{
-	const struct address loopback[] = {
-		{ .family = AF_INET6, .bytes = { [15] = 1 } },
-		{ .family = AF_INET, .bytes = { 127, 0, 0, 1 } },
-	};
-
-	finish_with(resolve, loopback, ARRAY_LEN(loopback), SOURCE_SYNTHETIC);
-}
-
 /* Whether a name may go to unicast DNS at all. */
 static bool is_for_dns(const char *name)
 {
@@ -496,6 +487,18 @@ static void start_dns(struct resolve *resolve)
 	ask_candidate(resolve);
 }
 
+/* Whether the hosts file has the name; then that was the end: the caller returns at once. */
+static bool finish_with_hosts(struct resolve *resolve)
+{
+	struct address addresses[HOSTS_ADDRESSES_MAX];
+	size_t n = hosts_lookup(resolve->resolver->hosts, resolve->name.text, addresses,
+				HOSTS_ADDRESSES_MAX);
+
+	if (n > 0)
+		finish_with(resolve, addresses, n, SOURCE_HOSTS);
+	return n > 0;
+}
+
 static void on_start(evutil_socket_t fd, short what, void *arg)
 {
 	struct resolve *resolve = arg;
@@ -514,14 +517,11 @@ static void on_start(evutil_socket_t fd, short what, void *arg)
 	 * search candidates are judged on their own, each before it is asked.
 	 */
 	if (resolve->params.allow(resolve->name.text, resolve->params.allow_arg)) {
-		if (resolve->name.kind == NAME_LOCALHOST) {
-			finish_localhost(resolve);
+		if (resolve->name.kind != NAME_LOCALHOST && finish_with_hosts(resolve))
 			return;
-		}
-		n = hosts_lookup(resolve->resolver->hosts, resolve->name.text, addresses,
-				 HOSTS_ADDRESSES_MAX);
+		n = synthetic_lookup(resolve->name.kind, addresses, HOSTS_ADDRESSES_MAX);
 		if (n > 0) {
-			finish_with(resolve, addresses, n, SOURCE_HOSTS);
+			finish_with(resolve, addresses, n, SOURCE_SYNTHETIC);
 			return;
 		}
 	} else if (resolve->name.kind != NAME_HOST) {

@@ -7,11 +7,13 @@
 
 #include <event2/event.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>
 
 #include "daemon/base/clock.h"
+#include "daemon/resolve/name.h"
 #include "protocol/error.h"
 #include "tests/support/dns_server.h"
 #include "tests/support/suite.h"
@@ -23,7 +25,7 @@
 struct answer {
 	int family, status;
 	size_t n;
-	struct candidate items[4];
+	struct candidate items[LIMIT_DNS_ADDRESSES];
 };
 
 struct scene {
@@ -330,6 +332,43 @@ START_TEST(a_name_of_the_hosts_file_never_asks_dns)
 	run(&scene, "x.invalid");
 	ck_assert_str_eq(addresses_of(&scene), "192.0.2.8");
 	ck_assert_uint_eq(count_seen(&scene), 0);
+	scene_close(&scene);
+}
+END_TEST
+
+START_TEST(the_own_name_and_the_gateway_are_known_here_and_never_asked)
+{
+	CLEANUP(freep) char *hosts = NULL;
+	char own[HOST_NAME_MAX + 1];
+	struct scene scene;
+
+	ck_assert_int_eq(gethostname(own, sizeof(own)), 0);
+	scene_open(&scene, "", "search example\n");
+	scene_add_server(&scene, NULL, 0);
+	if (name_classify(own) == NAME_OWN) {
+		run(&scene, own);
+		ck_assert_int_eq(scene.status, 0);
+		for (size_t i = 0; i < scene.n_answers; i++)
+			if (scene.answers[i].n > 0)
+				ck_assert_int_eq(scene.answers[i].items[0].source,
+						 SOURCE_SYNTHETIC);
+	}
+	run(&scene, "_gateway");
+	ck_assert(scene.status == 0 || scene.status == -ASOCK_E_NAME_NOT_FOUND);
+	ck_assert_uint_eq(count_seen(&scene), 0);
+	scene.denied = "*";
+	run(&scene, "_gateway");
+	ck_assert_int_eq(scene.status, -ASOCK_E_DENIED);
+	scene_close(&scene);
+
+	ck_assert_int_gt(asprintf(&hosts, "192.0.2.1 _gateway %s\n", own), 0);
+	scene_open(&scene, hosts, "");
+	run(&scene, "_gateway");
+	ck_assert_str_eq(addresses_of(&scene), "192.0.2.1");
+	if (name_classify(own) == NAME_OWN) {
+		run(&scene, own);
+		ck_assert_str_eq(addresses_of(&scene), "192.0.2.1");
+	}
 	scene_close(&scene);
 }
 END_TEST
@@ -879,6 +918,7 @@ END_TEST
 SUITE_MAIN("resolve", a_literal_is_its_own_answer,
 	   a_literal_of_a_family_that_is_not_wanted_is_no_data, bad_names_are_refused_by_new,
 	   localhost_and_below_is_loopback_and_never_asked, a_name_of_the_hosts_file_never_asks_dns,
+	   the_own_name_and_the_gateway_are_known_here_and_never_asked,
 	   special_names_are_never_asked, dns_answers_with_its_server,
 	   only_the_family_wanted_is_asked, an_internationalised_name_is_asked_in_a_labels,
 	   the_search_list_is_walked, families_are_inside_and_suffixes_outside,
