@@ -12,6 +12,8 @@
 #include <systemd/sd-daemon.h>
 
 #include "daemon/base/clock.h"
+#include "daemon/connect/gai-conf.h"
+#include "daemon/connect/hostaddrs.h"
 #include "daemon/front/closer.h"
 #include "daemon/front/env.h"
 #include "daemon/front/listener.h"
@@ -37,7 +39,7 @@ struct own_path {
 struct daemon {
 	struct daemon_params params;
 	struct config *config; /* owned */
-	struct front_env env;  /* its base, resolver, policy, quota and closer are owned */
+	struct front_env env;  /* its base, resolver, policy, quota, sorting and closer are owned */
 	char **socket_names;   /* owned, NULL-terminated: of the sockets from systemd */
 	struct listener *listeners[LISTENERS_MAX];
 	size_t n_listeners;
@@ -331,6 +333,10 @@ int daemon_new(struct daemon **ret, const struct daemon_params *params, bool *re
 	if (r == 0)
 		r = quota_new(&daemon->env.request.quota);
 	if (r == 0)
+		r = hostaddrs_new(&daemon->env.request.sorting.hostaddrs);
+	if (r == 0)
+		r = gai_conf_new(&daemon->env.request.sorting.gai_conf, NULL);
+	if (r == 0)
 		r = closer_new(&daemon->env.closer);
 	if (r == 0)
 		r = watch_signals(daemon);
@@ -383,6 +389,8 @@ struct daemon *daemon_free(struct daemon *daemon)
 	resolver_free(daemon->env.request.resolver);
 	policy_free(daemon->env.request.policy);
 	quota_free(daemon->env.request.quota);
+	hostaddrs_free(daemon->env.request.sorting.hostaddrs);
+	gai_conf_free(daemon->env.request.sorting.gai_conf);
 	closer_free(daemon->env.closer);
 	if (daemon->env.request.base)
 		event_base_free(daemon->env.request.base);

@@ -3,85 +3,57 @@
  * The order in which the addresses of a call are tried. Three steps, each a pure function of its
  * input:
  *
- *   1. place every destination: scope, policy row, whether they match the source's (struct place);
- *   2. sort by the rules of RFC 6724 section 6, one comparison per rule, stable (rule 10);
- *   3. let the families alternate (RFC 8305 section 4, First Address Family Count 1).
+ *   1. place every destination: one number for each rule, the smaller the earlier (struct place);
+ *   2. sort each family of each target by these numbers, one rule after the other, stable (rule 10);
+ *   3. in each target let the families alternate (RFC 8305 section 4, First Address Family Count 1).
  *
- * All rules compare one value of either side, so the order is a total one and does not depend on
- * who was compared with whom: within a family it stays the same whatever the other family has. The
- * race relies on that when an answer is late.
+ * Each rule looks at one number of either side, and no number depends on what else is there, so the
+ * order is a total one and does not depend on who was compared with whom: within a family it stays
+ * the same whatever the other family has. The race relies on that when an answer is late. Between
+ * families rule 9 says nothing; a rule that holds for some pairs only would give an order that goes
+ * round in a circle, and so the families are sorted each by itself, and only their first ones are
+ * compared, by rules 1 to 8. If these find no difference, IPv6 begins: which answer came first must
+ * not matter.
  *
  * IPv4 takes part as ::ffff:a.b.c.d, as RFC 6724 section 3.2 wants it, and an IPv6 address of that
  * form is IPv4 in all respects, since connect/attempt uses an IPv4 socket for it.
  *
- * Rule 9 (longest matching prefix) is for IPv6 only. It compares no further than the source's
- * prefix, which is 64 bits on nearly every link; without that cap, host bits would decide and undo
- * the rotation of a name server. For IPv4 it is left out: the source is mostly a private address
- * behind a translator and has nothing in common with where it leads, so the rule would pin every
- * client of one network to the same of several equal servers. That is the known fault of RFC 3484's
- * rule 9, and the reason why getaddrinfo implementations apply it within the own subnet only; the
- * subnet's length is unknown here, and an address in it needs no help to be near.
+ * Rule 9 (longest matching prefix) compares no further than the prefix of the source's network
+ * (section 2.2); without that cap, host bits would decide and undo the rotation of a name server.
+ * An interface address without a network (/128, as DHCPv6 hands them out) and one about which
+ * nothing is known are taken to be in one of 64 bits. For IPv4 the rule holds within the source's
+ * own network only: elsewhere the source is mostly a private address behind a translator and has
+ * nothing in common with where it leads, so the rule would pin every client of one network to the
+ * same of several equal servers. That is the known fault of RFC 3484's rule 9. Among addresses in
+ * the own network it tells nothing apart, for the same reason as the cap.
  *
- * Rules 3, 4 and 7 need address and interface flags which only netlink tells. Rules from experience
+ * Rule 7 looks at the interface of the source address, as the C library does. Rules from experience
  * (RFC 8305 section 4: lower round-trip time, used before) would stand between 8 and 9.
  */
 #include "daemon/connect/addrsort.h"
 
 #include <assert.h>
+#include <limits.h>
 #include <netinet/in.h>
-#include <string.h>
 #include <sys/socket.h>
 
+#include "daemon/connect/gai-conf.h"
 #include "protocol/cleanup.h"
 
-#define IPV6_BYTES     16
-#define IPV6_BITS      128
-#define SUBNET_BITS    64 /* the prefix length that rule 9 assumes of an IPv6 source */
-#define IPV4_IN_MAPPED 12 /* where the IPv4 address begins in ::ffff:a.b.c.d */
-
-/* RFC 4291 section 2.7; unicast addresses use the same values (RFC 6724 section 3.1). */
-enum scope {
-	SCOPE_LINK = 0x2,
-	SCOPE_SITE = 0x5,
-	SCOPE_GLOBAL = 0xe
-};
-
-struct policy {
-	uint8_t prefix[IPV6_BYTES];
-	unsigned int prefix_len;
-	unsigned int precedence;
-	unsigned int label;
-};
-
-/*
- * The default policy table, RFC 6724 section 2.1. The longest prefix comes first, so the first
- * match is the best one.
- */
-static const struct policy policies[] = {
-	{ { [15] = 1 }, 128, 50, 0 },		     /* ::1/128 */
-	{ { [10] = 0xff, [11] = 0xff }, 96, 35, 4 }, /* ::ffff:0:0/96, that is IPv4 */
-	{ { 0 }, 96, 1, 3 },			     /* ::/96 */
-	{ { 0x20, 0x01 }, 32, 5, 5 },		     /* 2001::/32, Teredo */
-	{ { 0x20, 0x02 }, 16, 30, 2 },		     /* 2002::/16, 6to4 */
-	{ { 0x3f, 0xfe }, 16, 1, 12 },		     /* 3ffe::/16 */
-	{ { 0xfe, 0xc0 }, 10, 1, 11 },		     /* fec0::/10, site-local */
-	{ { 0xfc }, 7, 3, 13 },			     /* fc00::/7, unique local */
-	{ { 0 }, 0, 40, 1 },			     /* ::/0 */
-};
+#define IPV4_BITS   32
+#define IPV6_BITS   128
+#define SUBNET_BITS 64 /* the prefix length that rule 9 assumes of an IPv6 source without one */
+#define N_RULES	    ADDRSORT_RULE_10 /* those that have a number come before it */
 
 /* What the rules ask about one destination. */
 struct place {
 	size_t index;
 	int family;
-	bool usable;		 /* rule 1 */
-	bool scope_matches;	 /* rule 2 */
-	bool label_matches;	 /* rule 5 */
-	unsigned int precedence; /* rule 6 */
-	unsigned int scope;	 /* rule 8 */
-	unsigned int common_len; /* rule 9 */
+	unsigned int numbers[N_RULES]; /* by enum addrsort_rule; the smaller one goes first */
 };
 
-void addrsort_find_source(const struct endpoint *destination, struct address *ret)
+/* Family 0 when there is none. */
+static void find_address(const struct endpoint *destination, struct address *ret)
 {
 	CLEANUP(fd_closep) int fd = -1;
 	struct endpoint to = *destination;
@@ -106,27 +78,24 @@ void addrsort_find_source(const struct endpoint *destination, struct address *re
 	*ret = source.address;
 }
 
-/* The 16 bytes that the policy table is looked up with (section 3.2). */
-static void get_ipv6_form(const struct address *address, uint8_t ret[IPV6_BYTES])
+void addrsort_find_source(const struct addrsort_env *env, const struct endpoint *destination,
+			  struct addrsort_source *ret)
 {
-	if (address->family == AF_INET6) {
-		memcpy(ret, address->bytes, IPV6_BYTES);
-		return;
-	}
-	memset(ret, 0, IPV6_BYTES);
-	ret[10] = 0xff;
-	ret[11] = 0xff;
-	memcpy(ret + IPV4_IN_MAPPED, address->bytes, IPV6_BYTES - IPV4_IN_MAPPED);
+	*ret = (struct addrsort_source){ 0 };
+	find_address(destination, &ret->address);
+	if (env->hostaddrs)
+		hostaddrs_find(env->hostaddrs, &ret->address, &ret->facts);
 }
 
-static unsigned int get_common_len(const uint8_t a[IPV6_BYTES], const uint8_t b[IPV6_BYTES])
+static unsigned int get_common_len(const struct address *a, const struct address *b)
 {
 	unsigned int len = 0;
+	unsigned int max = 8 * (unsigned int)address_len(a);
 
-	while (len < IPV6_BITS && a[len / 8] == b[len / 8])
+	while (len < max && a->bytes[len / 8] == b->bytes[len / 8])
 		len += 8;
-	if (len < IPV6_BITS) {
-		unsigned int difference = a[len / 8] ^ b[len / 8];
+	if (len < max) {
+		unsigned int difference = a->bytes[len / 8] ^ b->bytes[len / 8];
 
 		for (; !(difference & 0x80); difference <<= 1)
 			len++;
@@ -134,77 +103,75 @@ static unsigned int get_common_len(const uint8_t a[IPV6_BYTES], const uint8_t b[
 	return len;
 }
 
-static const struct policy *find_policy(const uint8_t bytes[IPV6_BYTES])
+/* Rule 9; see above. Both addresses are of one family. */
+static unsigned int get_matching_len(const struct address *destination,
+				     const struct address *source, unsigned int prefix_len)
 {
-	size_t i = 0;
+	unsigned int len = get_common_len(destination, source);
 
-	while (get_common_len(policies[i].prefix, bytes) < policies[i].prefix_len)
-		i++; /* ends at ::/0 */
-	return &policies[i];
+	if (destination->family == AF_INET)
+		return prefix_len <= IPV4_BITS && len >= prefix_len ? prefix_len : 0;
+	if (prefix_len == 0 || prefix_len >= IPV6_BITS)
+		prefix_len = SUBNET_BITS;
+	return len < prefix_len ? len : prefix_len;
 }
 
-/* IPv4: section 3.2; private addresses are global. IPv6: section 3.1, loopback: section 3.4. */
-static unsigned int get_scope(const struct address *address)
+static struct place make_place(const struct gai_conf *gai_conf, const struct addrsort_item *item,
+			       size_t index)
 {
-	const uint8_t *bytes = address->bytes;
+	const struct hostaddrs_facts *facts = &item->source.facts;
+	struct address to = address_unmap(item->destination.address);
+	struct address from = address_unmap(item->source.address);
+	struct place place = { .index = index, .family = to.family };
+	unsigned int scope = gai_conf_get_scope(gai_conf, &to);
+	unsigned int *numbers = place.numbers;
 
-	if (address->family == AF_INET)
-		return bytes[0] == 127 || (bytes[0] == 169 && bytes[1] == 254) ? SCOPE_LINK
-									       : SCOPE_GLOBAL;
-	if (bytes[0] == 0xff)
-		return bytes[1] & 0x0f;
-	if (bytes[0] == 0xfe && (bytes[1] & 0xc0) == 0x80)
-		return SCOPE_LINK;
-	if (bytes[0] == 0xfe && (bytes[1] & 0xc0) == 0xc0)
-		return SCOPE_SITE;
-	if (get_common_len(bytes, policies[0].prefix) == IPV6_BITS)
-		return SCOPE_LINK;
-	return SCOPE_GLOBAL;
-}
-
-static struct place make_place(const struct addrsort_item *item, size_t index)
-{
-	struct address destination = address_unmap(item->destination.address);
-	struct address source = address_unmap(item->source);
-	struct place place = { .index = index, .family = destination.family };
-	const struct policy *policy;
-	uint8_t to[IPV6_BYTES];
-	uint8_t from[IPV6_BYTES];
-
-	get_ipv6_form(&destination, to);
-	policy = find_policy(to);
-	place.precedence = policy->precedence;
-	place.scope = get_scope(&destination);
-	place.usable = source.family != 0;
-	if (!place.usable)
-		return place;
-	get_ipv6_form(&source, from);
-	place.scope_matches = get_scope(&source) == place.scope;
-	place.label_matches = find_policy(from)->label == policy->label;
-	if (destination.family == AF_INET6) {
-		place.common_len = get_common_len(to, from);
-		if (place.common_len > SUBNET_BITS)
-			place.common_len = SUBNET_BITS;
-	}
+	numbers[ADDRSORT_TARGET] = item->rank;
+	numbers[ADDRSORT_RULE_6] = UINT_MAX - gai_conf_get_precedence(gai_conf, &to);
+	numbers[ADDRSORT_RULE_8] = scope;
+	numbers[ADDRSORT_RULE_1] = from.family == 0;
+	if (from.family == 0)
+		return place; /* the other rules are about the source */
+	numbers[ADDRSORT_RULE_2] = gai_conf_get_scope(gai_conf, &from) != scope;
+	numbers[ADDRSORT_RULE_3] = facts->is_deprecated;
+	numbers[ADDRSORT_RULE_4] = !facts->is_home;
+	numbers[ADDRSORT_RULE_5] =
+		gai_conf_get_label(gai_conf, &from) != gai_conf_get_label(gai_conf, &to);
+	numbers[ADDRSORT_RULE_7] = facts->is_tunnel;
+	if (from.family == to.family)
+		numbers[ADDRSORT_RULE_9] =
+			IPV6_BITS - get_matching_len(&to, &from, facts->prefix_len);
 	return place;
 }
 
-/* Whether a has to be tried before b; false as well when no rule tells them apart. */
+/*
+ * The first of these rules, up to the last one asked for, that tells a and b apart; rule 10: none
+ * does.
+ */
+static enum addrsort_rule compare(const struct place *a, const struct place *b,
+				  enum addrsort_rule last, bool *ret_a_first)
+{
+	*ret_a_first = false;
+	for (unsigned int rule = ADDRSORT_TARGET; rule <= last; rule++) {
+		if (a->numbers[rule] == b->numbers[rule])
+			continue;
+		*ret_a_first = a->numbers[rule] < b->numbers[rule];
+		return (enum addrsort_rule)rule;
+	}
+	return ADDRSORT_RULE_10;
+}
+
+/* Whether a stands before b while the families are apart: the targets, in each IPv6 and then IPv4. */
 static bool goes_before(const struct place *a, const struct place *b)
 {
-	if (a->usable != b->usable)
-		return a->usable;
-	if (a->scope_matches != b->scope_matches)
-		return a->scope_matches;
-	if (a->label_matches != b->label_matches)
-		return a->label_matches;
-	if (a->precedence != b->precedence)
-		return a->precedence > b->precedence;
-	if (a->scope != b->scope)
-		return a->scope < b->scope;
-	if (a->family == b->family && a->common_len != b->common_len)
-		return a->common_len > b->common_len;
-	return false;
+	bool a_first;
+
+	if (a->numbers[ADDRSORT_TARGET] != b->numbers[ADDRSORT_TARGET])
+		return a->numbers[ADDRSORT_TARGET] < b->numbers[ADDRSORT_TARGET];
+	if (a->family != b->family)
+		return a->family == AF_INET6;
+	(void)compare(a, b, ADDRSORT_RULE_9, &a_first);
+	return a_first;
 }
 
 /* By insertion: a handful of addresses, and stable. */
@@ -220,58 +187,138 @@ static void sort(struct place *places, size_t n)
 	}
 }
 
-/* The next place from *cursor on that is (or is not) of this family; n when there is none. */
-static size_t find_next(const struct place *places, size_t n, size_t from, int family,
-			bool of_family)
+/* Whether the second family, whose first place is b, begins. */
+static bool second_begins(const struct place *a, const struct place *b, enum family_choice choice)
 {
-	while (from < n && (places[from].family == family) != of_family)
-		from++;
-	return from;
-}
+	bool a_first;
 
-static void interleave(const struct place *places, size_t n, int first, size_t *order)
-{
-	size_t ours = find_next(places, n, 0, first, true);
-	size_t others = find_next(places, n, 0, first, false);
-	bool our_turn = true;
-
-	for (size_t i = 0; i < n; i++) {
-		if (others == n || (our_turn && ours < n)) {
-			order[i] = places[ours].index;
-			ours = find_next(places, n, ours + 1, first, true);
-			our_turn = false;
-		} else {
-			order[i] = places[others].index;
-			others = find_next(places, n, others + 1, first, false);
-			our_turn = true;
-		}
-	}
-}
-
-static int get_first_family(const struct place *places, enum family_choice choice)
-{
 	switch (choice) {
 	case FAMILY_PREFER_INET:
-		return AF_INET;
+		return b->family == AF_INET;
 	case FAMILY_PREFER_INET6:
-		return AF_INET6;
+		return b->family == AF_INET6;
 	case FAMILY_ANY:
 	case FAMILY_INET:
 	case FAMILY_INET6:
 		break;
 	}
-	return places[0].family;
+	return compare(a, b, ADDRSORT_RULE_8, &a_first) != ADDRSORT_RULE_10 && !a_first;
 }
 
-void addrsort(const struct addrsort_item *items, size_t n, enum family_choice choice, size_t *order)
+/* The n places of one target, the first n_first of them of one family and the rest of the other. */
+static void interleave(const struct place *places, size_t n, size_t n_first,
+		       enum family_choice choice, const struct place **ret)
+{
+	size_t first = 0;
+	size_t second = n_first;
+	bool firsts_turn = n_first == n || !second_begins(&places[0], &places[n_first], choice);
+
+	for (size_t i = 0; i < n; i++) {
+		if (second == n || (firsts_turn && first < n_first))
+			ret[i] = &places[first++];
+		else
+			ret[i] = &places[second++];
+		firsts_turn = ret[i] >= &places[n_first];
+	}
+}
+
+/* How many places from here on are of the same target, and of the same family if that is asked for. */
+static size_t count_same(const struct place *places, size_t n, bool of_family)
+{
+	size_t i = 1;
+
+	while (i < n && places[i].numbers[ADDRSORT_TARGET] == places[0].numbers[ADDRSORT_TARGET] &&
+	       (!of_family || places[i].family == places[0].family))
+		i++;
+	return i;
+}
+
+static bool is_preferred(int family, enum family_choice choice)
+{
+	return (choice == FAMILY_PREFER_INET && family == AF_INET) ||
+	       (choice == FAMILY_PREFER_INET6 && family == AF_INET6);
+}
+
+/* Why a stands immediately before b. begins: a is the first of its target. */
+static enum addrsort_rule explain(const struct place *a, const struct place *b, bool begins,
+				  enum family_choice choice)
+{
+	bool a_first;
+	enum addrsort_rule rule;
+
+	if (a->family == b->family)
+		return compare(a, b, ADDRSORT_RULE_9, &a_first);
+	rule = compare(a, b, ADDRSORT_RULE_8, &a_first);
+	if (rule == ADDRSORT_TARGET || (rule != ADDRSORT_RULE_10 && a_first))
+		return rule;
+	return begins && is_preferred(a->family, choice) ? ADDRSORT_PREFERENCE
+							 : ADDRSORT_INTERLEAVED;
+}
+
+/* Whether the place at i begins its target. */
+static bool is_first(const struct place *const *sorted, size_t i)
+{
+	return i == 0 ||
+	       sorted[i - 1]->numbers[ADDRSORT_TARGET] != sorted[i]->numbers[ADDRSORT_TARGET];
+}
+
+void addrsort(const struct gai_conf *gai_conf, const struct addrsort_item *items, size_t n,
+	      enum family_choice choice, size_t *order, enum addrsort_rule *rules)
 {
 	struct place places[ADDRSORT_MAX];
+	const struct place *sorted[ADDRSORT_MAX];
 
 	assert(n <= ADDRSORT_MAX);
-	if (n == 0)
-		return;
 	for (size_t i = 0; i < n; i++)
-		places[i] = make_place(&items[i], i);
+		places[i] = make_place(gai_conf, &items[i], i);
 	sort(places, n);
-	interleave(places, n, get_first_family(places, choice), order);
+	for (size_t i = 0; i < n;) {
+		size_t n_target = count_same(&places[i], n - i, false);
+
+		interleave(&places[i], n_target, count_same(&places[i], n_target, true), choice,
+			   &sorted[i]);
+		i += n_target;
+	}
+	for (size_t i = 0; i < n; i++) {
+		order[i] = sorted[i]->index;
+		if (rules)
+			rules[i] = i + 1 == n ? ADDRSORT_NONE
+					      : explain(sorted[i], sorted[i + 1],
+							is_first(sorted, i), choice);
+	}
+}
+
+const char *addrsort_rule_text(enum addrsort_rule rule)
+{
+	switch (rule) {
+	case ADDRSORT_NONE:
+		break;
+	case ADDRSORT_TARGET:
+		return "target order (RFC 2782)";
+	case ADDRSORT_RULE_1:
+		return "rule 1: there is a route (RFC 6724)";
+	case ADDRSORT_RULE_2:
+		return "rule 2: matching scope (RFC 6724)";
+	case ADDRSORT_RULE_3:
+		return "rule 3: source not deprecated (RFC 6724)";
+	case ADDRSORT_RULE_4:
+		return "rule 4: source is a home address (RFC 6724)";
+	case ADDRSORT_RULE_5:
+		return "rule 5: matching label (RFC 6724)";
+	case ADDRSORT_RULE_6:
+		return "rule 6: higher precedence (RFC 6724)";
+	case ADDRSORT_RULE_7:
+		return "rule 7: native transport (RFC 6724)";
+	case ADDRSORT_RULE_8:
+		return "rule 8: smaller scope (RFC 6724)";
+	case ADDRSORT_RULE_9:
+		return "rule 9: longer matching prefix (RFC 6724)";
+	case ADDRSORT_RULE_10:
+		return "rule 10: order of the answer (RFC 6724)";
+	case ADDRSORT_INTERLEAVED:
+		return "the families take turns (RFC 8305)";
+	case ADDRSORT_PREFERENCE:
+		return "the family that was asked for begins";
+	}
+	return "";
 }

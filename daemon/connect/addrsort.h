@@ -1,32 +1,74 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Destination order of RFC 6724 section 6, then the families interleaved (RFC 8305 section 4).
- * Sorting is a pure function of the destinations and the source address the kernel would use for
- * each; addrsort_find_source asks the kernel for that (a connected UDP socket: no packet leaves).
- * Rules 3, 4 and 7 need flags the kernel gives only over netlink and are left out.
+ * Destination order of RFC 6724 section 6 inside each target of an SRV answer, then the families interleaved (RFC 8305
+ * section 4). Sorting is a pure function of the destinations, the policy table, and what is known about the source
+ * address of each; addrsort_find_source asks the kernel for that.
  */
 #pragma once
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "daemon/base/kinds.h"
+#include "daemon/connect/hostaddrs.h"
 #include "protocol/address.h"
+
+struct gai_conf;
 
 #define ADDRSORT_MAX 256 /* items sorted at a time: twice what AddressesPerCall= can be */
 
-struct addrsort_item {
-	struct endpoint destination;
-	struct address source; /* family 0: the kernel has no route (rule 1) */
+/* The source of one destination. */
+struct addrsort_source {
+	struct address address; /* family 0: the kernel has no route (rule 1) */
+	struct hostaddrs_facts facts;
 };
 
-/* The source the kernel would choose now; family 0 in *ret when there is none. */
-void addrsort_find_source(const struct endpoint *destination, struct address *ret);
+struct addrsort_item {
+	struct endpoint destination;
+	struct addrsort_source source;
+	uint16_t rank; /* of the target; all of a lower rank come before all of a higher one */
+};
+
+/* Why one stands before the next. */
+enum addrsort_rule {
+	ADDRSORT_NONE, /* there is no next one */
+	ADDRSORT_TARGET,
+	ADDRSORT_RULE_1,
+	ADDRSORT_RULE_2,
+	ADDRSORT_RULE_3,
+	ADDRSORT_RULE_4,
+	ADDRSORT_RULE_5,
+	ADDRSORT_RULE_6,
+	ADDRSORT_RULE_7,
+	ADDRSORT_RULE_8,
+	ADDRSORT_RULE_9,
+	ADDRSORT_RULE_10,
+	ADDRSORT_INTERLEAVED, /* the families take turns */
+	ADDRSORT_PREFERENCE,  /* the family that was asked for begins */
+};
+
+/* What sorting looks at, the addresses apart. The daemon has one for all requests; each may be NULL: then nothing is known
+ * about sources but their addresses, and the policy table is the built-in one. */
+struct addrsort_env {
+	struct hostaddrs *hostaddrs;
+	struct gai_conf *gai_conf;
+};
 
 /*
- * Fills order[] with the indexes of items in the order to try them: RFC 6724, then the families
- * alternate starting with the first one's, or with the family the choice prefers. Stable. n ≤
- * ADDRSORT_MAX.
+ * The source the kernel would choose now (a connected UDP socket: no packet leaves), and what is known about it; family 0
+ * in *ret when there is none.
  */
-void addrsort(const struct addrsort_item *items, size_t n, enum family_choice choice,
-	      size_t *order);
+void addrsort_find_source(const struct addrsort_env *env, const struct endpoint *destination,
+			  struct addrsort_source *ret);
+
+/*
+ * Fills order[] with the indexes of items in the order to try them. By rank; in a rank by RFC 6724, then the families
+ * alternate starting with the first one's, or with the family the choice prefers. Stable. rules[i], unless rules is NULL,
+ * tells why order[i] stands before order[i + 1]. gai_conf NULL: the built-in table. n ≤ ADDRSORT_MAX.
+ */
+void addrsort(const struct gai_conf *gai_conf, const struct addrsort_item *items, size_t n,
+	      enum family_choice choice, size_t *order, enum addrsort_rule *rules);
+
+/* "rule 6: higher precedence (RFC 6724)"; "" for ADDRSORT_NONE. */
+const char *addrsort_rule_text(enum addrsort_rule rule);

@@ -272,7 +272,8 @@ int gai_conf_configure(struct gai_conf *conf, const char *path)
 
 void gai_conf_refresh(struct gai_conf *conf)
 {
-	file_follow_refresh(&conf->file, load, conf);
+	if (conf)
+		file_follow_refresh(&conf->file, load, conf);
 }
 
 static struct list get_list(const struct gai_conf *conf, enum kind kind)

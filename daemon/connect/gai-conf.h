@@ -21,7 +21,7 @@ DEFINE_CLEANUP(struct gai_conf, gai_conf_free)
 /* Follows the file to another path, as gai_conf_new took it. -ENOMEM: all stays. */
 MUST_CHECK int gai_conf_configure(struct gai_conf *conf, const char *path);
 
-/* Reads the file again if it is not the one that was read. */
+/* Reads the file again if it is not the one that was read. NULL: nothing to do. */
 void gai_conf_refresh(struct gai_conf *conf);
 
 /* What a refresh does with the file's text: len bytes take the place of all that was known. -ENOMEM: it stays. */

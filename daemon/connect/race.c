@@ -43,7 +43,6 @@
 #include <stdlib.h>
 #include <sys/socket.h>
 
-#include "daemon/connect/addrsort.h"
 #include "protocol/error.h"
 
 #define N_FAMILIES 2
@@ -78,8 +77,8 @@ struct answer {
 	bool finished; /* true from the beginning for a family that is not expected */
 	int status;
 	uint64_t at_us;
-	struct candidate *items; /* owned */
-	struct address *sources; /* owned, one for each item */
+	struct candidate *items;	 /* owned */
+	struct addrsort_source *sources; /* owned, one for each item */
 	size_t n;
 };
 
@@ -340,7 +339,7 @@ static void rebuild_untried(struct race *race)
 			candidates[n++] = &answer->items[i];
 		}
 	}
-	addrsort(items, n, race->params.families, order);
+	addrsort(race->params.gai_conf, items, n, race->params.families, order, NULL);
 	race->n_untried = 0;
 	race->next = 0;
 	for (size_t i = 0; i < n && i < race->params.max_addresses; i++)
@@ -372,10 +371,10 @@ static int reserve(struct race *race, size_t n)
 }
 
 static int keep_addresses(struct race *race, struct answer *answer, const struct candidate *items,
-			  const struct address *sources, size_t n)
+			  const struct addrsort_source *sources, size_t n)
 {
 	CLEANUP(freep) struct candidate *own_items = NULL;
-	CLEANUP(freep) struct address *own_sources = NULL;
+	CLEANUP(freep) struct addrsort_source *own_sources = NULL;
 	int r;
 
 	if (n > PER_FAMILY)
@@ -399,7 +398,7 @@ static int keep_addresses(struct race *race, struct answer *answer, const struct
 }
 
 int race_on_answer(struct race *race, uint64_t now_us, int family, int status,
-		   const struct candidate *items, const struct address *sources, size_t n)
+		   const struct candidate *items, const struct addrsort_source *sources, size_t n)
 {
 	struct answer *answer = NULL;
 	int r;
@@ -535,7 +534,7 @@ static bool is_absent(const struct race *race, int family)
 {
 	for (size_t f = 0; f < N_FAMILIES; f++)
 		for (size_t i = 0; i < race->answers[f].n; i++)
-			if (race->answers[f].sources[i].family == family)
+			if (race->answers[f].sources[i].address.family == family)
 				return false;
 	return true;
 }

@@ -15,6 +15,7 @@
 
 #include "daemon/base/addrlist.h"
 #include "daemon/base/kinds.h"
+#include "daemon/connect/addrsort.h"
 
 /*
  * An attempt delay outside of these is cut to them: RFC 8305 section 5 (the least: MUST NOT; the
@@ -36,6 +37,7 @@ struct race_params {
 	uint64_t answer_grace_us;
 	size_t max_addresses; /* after sorting, further ones are not considered; at least 1 */
 	size_t max_attempts;  /* in flight at a time; at least 1 */
+	const struct gai_conf *gai_conf; /* borrowed; NULL: the built-in policy table */
 };
 
 /* One line of the record that the client gets. Index = order of start. */
@@ -69,11 +71,11 @@ DEFINE_CLEANUP(struct race, race_free)
 
 /*
  * The answer for one family (AF_INET, AF_INET6): status 0 with n ≥ 0 candidates, or the error of
- * the lookup. sources[i] is the kernel's source address for items[i] (addrsort). A second answer
+ * the lookup. sources[i] is that of items[i] (addrsort_find_source). A second answer
  * for a family is ignored. -ENOMEM.
  */
 MUST_CHECK int race_on_answer(struct race *race, uint64_t now_us, int family, int status,
-			      const struct candidate *items, const struct address *sources,
+			      const struct candidate *items, const struct addrsort_source *sources,
 			      size_t n);
 /* An attempt ended: 0 connected, -errno failed, -ASOCK_E_DENIED refused by the policy. */
 void race_on_attempt(struct race *race, uint64_t now_us, size_t attempt, int status);

@@ -23,6 +23,7 @@
 #include "daemon/base/clock.h"
 #include "daemon/connect/addrsort.h"
 #include "daemon/connect/attempt.h"
+#include "daemon/connect/gai-conf.h"
 #include "protocol/error.h"
 
 enum state {
@@ -59,10 +60,11 @@ int racer_new(struct racer **ret, const struct racer_params *params, struct even
 	if (!racer)
 		return -ENOMEM;
 	racer->params = *params;
+	racer->params.race.gai_conf = params->sorting.gai_conf;
 	racer->base = base;
 	racer->fd = -1;
 	racer->winner = SIZE_MAX;
-	r = race_new(&racer->race, &params->race);
+	r = race_new(&racer->race, &racer->params.race);
 	if (r < 0)
 		return r;
 	racer->timer = evtimer_new(base, on_timer, racer);
@@ -273,7 +275,7 @@ struct racer *racer_free(struct racer *racer)
 int racer_add_answer(struct racer *racer, int family, int status, const struct candidate *items,
 		     size_t n)
 {
-	CLEANUP(freep) struct address *sources = NULL;
+	CLEANUP(freep) struct addrsort_source *sources = NULL;
 	int r;
 
 	if (racer->state == STATE_DONE || racer->over)
@@ -287,9 +289,10 @@ int racer_add_answer(struct racer *racer, int family, int status, const struct c
 		if (!sources)
 			return -ENOMEM;
 	}
+	gai_conf_refresh(racer->params.sorting.gai_conf);
 	/* A literal is alone: there is nothing to sort it with. */
 	for (size_t i = 0; i < n && items[i].source != SOURCE_LITERAL; i++)
-		addrsort_find_source(&items[i].endpoint, &sources[i]);
+		addrsort_find_source(&racer->params.sorting, &items[i].endpoint, &sources[i]);
 	r = race_on_answer(racer->race, clock_now_us(), family, status, items, sources, n);
 	if (r < 0)
 		return r;

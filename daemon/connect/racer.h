@@ -28,6 +28,7 @@ struct racer_params {
 	struct race_params race;
 	enum transport transport;
 	struct sockopts options;
+	struct addrsort_env sorting; /* race.gai_conf is taken from here */
 	racer_judge_fn *judge;
 	racer_count_fn *count;
 	racer_brake_fn *is_braked;

@@ -18,7 +18,7 @@
 
 #include "daemon/base/clock.h"
 #include "daemon/base/log.h"
-#include "daemon/connect/addrsort.h"
+#include "daemon/connect/gai-conf.h"
 #include "daemon/connect/racer.h"
 #include "daemon/connect/route.h"
 #include "daemon/policy/quota.h"
@@ -235,14 +235,16 @@ static int sort_found(struct request *request)
 
 	if (!items || !sorted)
 		return -ENOMEM;
+	gai_conf_refresh(request->env->sorting.gai_conf);
 	for (size_t i = 0; i < n; i++) {
 		items[i].destination = found->items[i].endpoint;
 		if (items[i].destination.port == 0)
 			items[i].destination.port =
 				1; /* a route is looked up, nothing is sent; port 0 is no destination */
-		addrsort_find_source(&items[i].destination, &items[i].source);
+		addrsort_find_source(&request->env->sorting, &items[i].destination,
+				     &items[i].source);
 	}
-	addrsort(items, n, request->params.families, order);
+	addrsort(request->env->sorting.gai_conf, items, n, request->params.families, order, NULL);
 	for (size_t i = 0; i < n; i++)
 		sorted[i] = found->items[order[i]];
 	free(found->items);
@@ -295,6 +297,7 @@ static int start_racer(struct request *request)
 		},
 		.transport = request->params.transport,
 		.options = request->params.options,
+		.sorting = request->env->sorting,
 		.judge = on_judge_candidate,
 		.count = on_count,
 		.is_braked = on_brake,

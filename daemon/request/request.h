@@ -12,6 +12,7 @@
 #include "daemon/base/addrlist.h"
 #include "daemon/base/config.h"
 #include "daemon/base/kinds.h"
+#include "daemon/connect/addrsort.h"
 #include "daemon/connect/race.h"
 #include "daemon/connect/sockopts.h"
 #include "daemon/policy/policy.h"
@@ -27,6 +28,7 @@ struct request_env {
 	struct resolver *resolver;
 	struct policy *policy;
 	struct quota *quota;
+	struct addrsort_env sorting;
 	const struct config *config;
 };
 

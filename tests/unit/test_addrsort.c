@@ -1,13 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * connect/addrsort: a table of destinations and sources with the order that each rule of RFC 6724
- * section 6 demands, among them the examples of its section 10.2, then the alternation of the
- * families, then what the kernel says about sources on loopback.
+ * section 6 demands and the rules that are named for it, among them the examples of its section
+ * 10.2, then the alternation of the families, then what the kernel says about sources on loopback.
  */
 #include "daemon/connect/addrsort.h"
 
+#include <stdio.h>
 #include <string.h>
 
+#include "daemon/connect/gai-conf.h"
+#include "protocol/text.h"
 #include "tests/support/suite.h"
 
 #define MAX_ITEMS 8
@@ -16,8 +19,9 @@ struct row {
 	const char *why;
 	enum family_choice choice;
 	struct {
-		const char *destination;
-		const char *source; /* NULL: no route */
+		const char *destination; /* with "#N" behind it: rank N */
+		const char
+			*source; /* "ADDRESS[/LEN] [deprecated] [home] [tunnel]"; NULL: no route */
 	} items[MAX_ITEMS];
 	const char *want; /* the indexes in the order wanted */
 };
@@ -113,6 +117,41 @@ static const struct row rows[] = {
 	  FAMILY_ANY,
 	  { { "2001:db8::1", "fe80::9" }, { "::1", "fe80::9" } },
 	  "10" },
+	/* Rule 3. */
+	{ "a source in its preferred lifetime beats a deprecated one",
+	  FAMILY_ANY,
+	  { { "2001:db8::1", "2001:db8::9 deprecated" }, { "2001:db8::2", "2001:db8::8" } },
+	  "10" },
+	{ "deprecated IPv6 comes after IPv4",
+	  FAMILY_ANY,
+	  { { "2001:db8::1", "2001:db8::9 deprecated" }, { "198.51.100.1", "192.0.2.1" } },
+	  "10" },
+	{ "deprecated IPv4 comes after 6to4",
+	  FAMILY_ANY,
+	  { { "198.51.100.1", "192.0.2.1 deprecated" },
+	    { "2002:c633:6401::1", "2002:c633:6401::2" } },
+	  "10" },
+	{ "matching scope beats deprecated",
+	  FAMILY_ANY,
+	  { { "2001:db8::1", "fe80::9" }, { "2001:db8::2", "2001:db8::9 deprecated" } },
+	  "10" },
+	{ "not deprecated beats matching label",
+	  FAMILY_ANY,
+	  { { "2001:db8::1", "2001:db8::9 deprecated" }, { "2001:db8::2", "fd00::9" } },
+	  "10" },
+	/* Rule 4. */
+	{ "a home address beats a care-of address",
+	  FAMILY_ANY,
+	  { { "2001:db8::1", "2001:db8::9" }, { "2001:db8::2", "2001:db8::8 home" } },
+	  "10" },
+	{ "not deprecated beats home",
+	  FAMILY_ANY,
+	  { { "2001:db8::1", "2001:db8::9 home deprecated" }, { "2001:db8::2", "2001:db8::8" } },
+	  "10" },
+	{ "home beats matching label",
+	  FAMILY_ANY,
+	  { { "2001:db8::1", "2001:db8::9" }, { "2001:db8::2", "fd00::9 home" } },
+	  "10" },
 	/* Rule 5. */
 	{ "6to4 from 6to4 beats native from 6to4",
 	  FAMILY_ANY,
@@ -199,6 +238,23 @@ static const struct row rows[] = {
 	  FAMILY_ANY,
 	  { { "::ffff:169.254.1.1", "10.0.0.1" }, { "::ffff:198.51.100.1", "10.0.0.1" } },
 	  "10" },
+	/* Rule 7. */
+	{ "native beats a tunnel",
+	  FAMILY_ANY,
+	  { { "2001:db8::1", "2001:db8::9 tunnel" }, { "2001:db8::2", "2001:db8::8" } },
+	  "10" },
+	{ "IPv4 in IPv4 is a tunnel too",
+	  FAMILY_ANY,
+	  { { "198.51.100.1", "192.0.2.1 tunnel" }, { "198.51.100.2", "192.0.2.2" } },
+	  "10" },
+	{ "precedence beats native",
+	  FAMILY_ANY,
+	  { { "198.51.100.1", "192.0.2.1" }, { "2001:db8::1", "2001:db8::9 tunnel" } },
+	  "10" },
+	{ "native beats smaller scope",
+	  FAMILY_ANY,
+	  { { "fe80::1", "fe80::9 tunnel" }, { "2001:db8::1", "2001:db8::9" } },
+	  "10" },
 	/* Rule 8. */
 	{ "link-local beats global",
 	  FAMILY_ANY,
@@ -243,6 +299,51 @@ static const struct row rows[] = {
 	    { "2001:db8:8000::1", "2001:db8::9" },
 	    { "2001:db8::1", "2001:db8::9" } },
 	  "210" },
+	{ "the source's prefix is the cap: 48",
+	  FAMILY_ANY,
+	  { { "2001:db8:0:2::1", "2001:db8:0:1::9/48" },
+	    { "2001:db8:0:1::1", "2001:db8:0:1::9/48" } },
+	  "01" },
+	{ "the source's prefix is the cap: 120",
+	  FAMILY_ANY,
+	  { { "2001:db8::8000:0:0:1", "2001:db8::9/120" }, { "2001:db8::8", "2001:db8::9/120" } },
+	  "10" },
+	{ "beyond the 120th bit nothing counts",
+	  FAMILY_ANY,
+	  { { "2001:db8::f0", "2001:db8::9/120" }, { "2001:db8::8", "2001:db8::9/120" } },
+	  "01" },
+	{ "one in a network of 64 beats one in a network of 48",
+	  FAMILY_ANY,
+	  { { "2001:db9::1", "2001:db9::9/48" }, { "2001:db8::1", "2001:db8::9/64" } },
+	  "10" },
+	{ "an address without a network is taken for one in 64 bits",
+	  FAMILY_ANY,
+	  { { "2001:db8::8000:0:0:1", "2001:db8::9/128" }, { "2001:db8::8", "2001:db8::9/128" } },
+	  "01" },
+	{ "IPv4 in the own network comes first",
+	  FAMILY_ANY,
+	  { { "198.51.100.1", "192.0.2.1/24" }, { "192.0.2.200", "192.0.2.1/24" } },
+	  "10" },
+	{ "IPv4 outside of it is not sorted by prefix",
+	  FAMILY_ANY,
+	  { { "10.9.9.9", "192.0.2.1/24" }, { "192.0.3.2", "192.0.2.1/24" } },
+	  "01" },
+	{ "IPv4 inside of it is not either",
+	  FAMILY_ANY,
+	  { { "192.0.2.200", "192.0.2.1/24" }, { "192.0.2.2", "192.0.2.1/24" } },
+	  "01" },
+	{ "of two own networks the smaller comes first",
+	  FAMILY_ANY,
+	  { { "10.1.2.3", "10.1.2.1/16" }, { "192.0.2.2", "192.0.2.1/24" } },
+	  "10" },
+	{ "an IPv4 address alone is no network",
+	  FAMILY_ANY,
+	  { { "10.9.9.9", "192.0.2.1/32" }, { "192.0.2.2", "192.0.2.1/32" } },
+	  "01" },
+	{ "a network of everything tells nothing",
+	  FAMILY_ANY,
+	  { { "10.9.9.9", "192.0.2.1/0" }, { "192.0.2.2", "192.0.2.1/0" } },
+	  "01" },
 	/* Rule 10. */
 	{ "equal IPv6 stay as they came",
 	  FAMILY_ANY,
@@ -326,6 +427,40 @@ static const struct row rows[] = {
 	    { "2001:db8::2", "2001:db8::9" },
 	    { "::ffff:198.51.100.1", "192.0.2.1" } },
 	  "021" },
+	/* Ranks of targets. */
+	{ "the lower rank comes first whatever the rules say",
+	  FAMILY_ANY,
+	  { { "::1#1", "::1" }, { "198.51.100.1", NULL } },
+	  "10" },
+	{ "65535 is the last rank",
+	  FAMILY_ANY,
+	  { { "::1#65535", "::1" }, { "2001:db8::1#65534", "2001:db8::9" } },
+	  "10" },
+	{ "families alternate inside each rank",
+	  FAMILY_ANY,
+	  { { "198.51.100.1#1", "192.0.2.1" },
+	    { "198.51.100.2", "192.0.2.1" },
+	    { "2001:db8::1#1", "2001:db8::9" },
+	    { "2001:db8::2", "2001:db8::9" },
+	    { "2001:db8::3", "2001:db8::9" },
+	    { "2001:db8::4#1", "2001:db8::9" } },
+	  "314205" },
+	{ "and each begins with the family preferred",
+	  FAMILY_PREFER_INET,
+	  { { "198.51.100.1#1", "192.0.2.1" },
+	    { "198.51.100.2", "192.0.2.1" },
+	    { "2001:db8::1#1", "2001:db8::9" },
+	    { "2001:db8::2", "2001:db8::9" },
+	    { "2001:db8::3", "2001:db8::9" },
+	    { "2001:db8::5#2", "2001:db8::9" } },
+	  "134025" },
+	{ "and each with the family of its own sort",
+	  FAMILY_ANY,
+	  { { "fd00::1", "fd00::9" },
+	    { "198.51.100.1", "192.0.2.1" },
+	    { "198.51.100.2#4", "192.0.2.1" },
+	    { "2001:db8::2#4", "2001:db8::9" } },
+	  "1032" },
 	{ "IPv4 only",
 	  FAMILY_INET,
 	  { { "198.51.100.1", "192.0.2.1" }, { "169.254.0.1", "169.254.0.2" } },
@@ -347,16 +482,60 @@ static struct address parse(const char *text)
 	return address;
 }
 
+/* Cuts a text at a separator; what stands behind it, or NULL. */
+static char *cut(char *text, char separator)
+{
+	char *at = strchr(text, separator);
+
+	if (at)
+		*at++ = '\0';
+	return at;
+}
+
+static unsigned int number(const char *text)
+{
+	uint64_t value;
+
+	ck_assert_msg(text_parse_uint(text, UINT16_MAX, &value) == 0, "%s", text);
+	return (unsigned int)value;
+}
+
+static struct addrsort_source parse_source(const char *text)
+{
+	struct addrsort_source source = { 0 };
+	char copy[80] = "";
+	char *facts;
+	char *prefix_len;
+
+	(void)snprintf(copy, sizeof(copy), "%s", text);
+	facts = cut(copy, ' ');
+	prefix_len = cut(copy, '/');
+	source.address = parse(copy);
+	if (prefix_len)
+		source.facts.prefix_len = (uint8_t)number(prefix_len);
+	if (facts) {
+		source.facts.is_deprecated = strstr(facts, "deprecated") != NULL;
+		source.facts.is_home = strstr(facts, "home") != NULL;
+		source.facts.is_tunnel = strstr(facts, "tunnel") != NULL;
+	}
+	return source;
+}
+
 static size_t fill(const struct row *row, struct addrsort_item *items)
 {
 	size_t n = 0;
 
 	for (; n < MAX_ITEMS && row->items[n].destination; n++) {
-		items[n] = (struct addrsort_item){
-			.destination = { .address = parse(row->items[n].destination), .port = 80 }
-		};
+		char copy[80];
+		char *rank;
+
+		(void)snprintf(copy, sizeof(copy), "%s", row->items[n].destination);
+		rank = cut(copy, '#');
+		items[n] = (struct addrsort_item){ .destination = { .address = parse(copy),
+								    .port = 80 },
+						   .rank = rank ? (uint16_t)number(rank) : 0 };
 		if (row->items[n].source)
-			items[n].source = parse(row->items[n].source);
+			items[n].source = parse_source(row->items[n].source);
 	}
 	return n;
 }
@@ -368,7 +547,7 @@ static void check_row(const struct row *row)
 	char got[MAX_ITEMS + 1] = "";
 	size_t n = fill(row, items);
 
-	addrsort(items, n, row->choice, order);
+	addrsort(NULL, items, n, row->choice, order, NULL);
 	for (size_t i = 0; i < n; i++)
 		got[i] = (char)('0' + order[i]);
 	ck_assert_msg(strcmp(got, row->want) == 0, "%s: want %s, got %s", row->why, row->want, got);
@@ -393,7 +572,7 @@ START_TEST(the_first_of_two_does_not_depend_on_their_order)
 			continue;
 		swapped[0] = items[1];
 		swapped[1] = items[0];
-		addrsort(swapped, 2, rows[i].choice, order);
+		addrsort(NULL, swapped, 2, rows[i].choice, order, NULL);
 		ck_assert_msg(order[0] == 0, "%s: swapped", rows[i].why);
 	}
 }
@@ -403,7 +582,7 @@ START_TEST(nothing_is_sorted_into_nothing)
 {
 	size_t order[1] = { 77 };
 
-	addrsort(NULL, 0, FAMILY_ANY, order);
+	addrsort(NULL, NULL, 0, FAMILY_ANY, order, NULL);
 	ck_assert_uint_eq(order[0], 77);
 }
 END_TEST
@@ -417,9 +596,9 @@ START_TEST(the_largest_list_comes_back_complete)
 	for (size_t i = 0; i < ADDRSORT_MAX; i++) {
 		items[i].destination.address = parse(i % 3 ? "2001:db8::1" : "198.51.100.1");
 		items[i].destination.port = (uint16_t)i;
-		items[i].source = parse(i % 3 ? "2001:db8::2" : "192.0.2.1");
+		items[i].source.address = parse(i % 3 ? "2001:db8::2" : "192.0.2.1");
 	}
-	addrsort(items, ADDRSORT_MAX, FAMILY_ANY, order);
+	addrsort(NULL, items, ADDRSORT_MAX, FAMILY_ANY, order, NULL);
 	for (size_t i = 0; i < ADDRSORT_MAX; i++) {
 		ck_assert_uint_lt(order[i], ADDRSORT_MAX);
 		ck_assert(!seen[order[i]]);
@@ -431,6 +610,8 @@ START_TEST(the_largest_list_comes_back_complete)
 	ck_assert_uint_eq(order[3], 3);
 }
 END_TEST
+
+static const struct addrsort_env nothing;
 
 START_TEST(the_kernel_names_the_source)
 {
@@ -446,13 +627,246 @@ START_TEST(the_kernel_names_the_source)
 	for (size_t i = 0; i < ARRAY_LEN(wants); i++) {
 		struct endpoint destination = { .address = parse(wants[i].destination), .port = 9 };
 		struct address want = { 0 };
-		struct address source = { .family = 99 };
+		struct addrsort_source source = { .address = { .family = 99 } };
 
 		if (wants[i].source)
 			want = parse(wants[i].source);
-		addrsort_find_source(&destination, &source);
-		ck_assert_msg(source.family == want.family && address_equal(&source, &want), "%s",
-			      wants[i].destination);
+		addrsort_find_source(&nothing, &destination, &source);
+		ck_assert_msg(address_equal(&source.address, &want), "%s", wants[i].destination);
+		ck_assert_uint_eq(source.facts.prefix_len, 0);
+	}
+}
+END_TEST
+
+START_TEST(what_the_kernel_tells_of_the_source_is_found)
+{
+	CLEANUP(hostaddrs_freep) struct hostaddrs *hostaddrs = NULL;
+	struct addrsort_env env = { 0 };
+	struct endpoint destination = { .address = parse("127.0.0.1"), .port = 9 };
+	struct addrsort_source source;
+
+	ck_assert_int_eq(hostaddrs_new(&hostaddrs), 0);
+	env.hostaddrs = hostaddrs;
+	addrsort_find_source(&env, &destination, &source);
+	ck_assert_uint_eq(source.facts.prefix_len, 8);
+	destination.address = parse("255.255.255.255");
+	addrsort_find_source(&env, &destination, &source);
+	ck_assert_int_eq(source.address.family, 0);
+	ck_assert_uint_eq(source.facts.prefix_len, 0);
+}
+END_TEST
+
+/* The rules between each and the next: digits, 0 for rule 10, t target, i interleaved, p preference. */
+static const struct {
+	struct row row;
+	const char *rules;
+} explained[] = {
+	{ { "one alone", FAMILY_ANY, { { "::1", "::1" } }, "0" }, "" },
+	{ { "no route",
+	    FAMILY_ANY,
+	    { { "2001:db8::1", "2001:db8::9" }, { "2001:db8::2", NULL } },
+	    "01" },
+	  "1" },
+	{ { "scope",
+	    FAMILY_ANY,
+	    { { "2001:db8::1", "2001:db8::9" }, { "2001:db8::2", "fe80::9" } },
+	    "01" },
+	  "2" },
+	{ { "deprecated",
+	    FAMILY_ANY,
+	    { { "2001:db8::1", "2001:db8::9" }, { "2001:db8::2", "2001:db8::9 deprecated" } },
+	    "01" },
+	  "3" },
+	{ { "home",
+	    FAMILY_ANY,
+	    { { "2001:db8::1", "2001:db8::9 home" }, { "2001:db8::2", "2001:db8::9" } },
+	    "01" },
+	  "4" },
+	{ { "label",
+	    FAMILY_ANY,
+	    { { "2001:db8::1", "2001:db8::9" }, { "2001:db8::2", "fd00::9" } },
+	    "01" },
+	  "5" },
+	{ { "precedence",
+	    FAMILY_ANY,
+	    { { "2001:db8::1", "2001:db8::9" }, { "fd00::1", "fd00::9" } },
+	    "01" },
+	  "6" },
+	{ { "tunnel",
+	    FAMILY_ANY,
+	    { { "2001:db8::1", "2001:db8::9" }, { "2001:db8::2", "2001:db8::9 tunnel" } },
+	    "01" },
+	  "7" },
+	{ { "smaller scope",
+	    FAMILY_ANY,
+	    { { "fe80::1", "fe80::9" }, { "2001:db8::1", "2001:db8::9" } },
+	    "01" },
+	  "8" },
+	{ { "prefix",
+	    FAMILY_ANY,
+	    { { "2001:db8::1", "2001:db8::9" }, { "2001:db9::1", "2001:db8::9" } },
+	    "01" },
+	  "9" },
+	{ { "nothing",
+	    FAMILY_ANY,
+	    { { "2001:db8::1", "2001:db8::9" }, { "2001:db8::2", "2001:db8::9" } },
+	    "01" },
+	  "0" },
+	{ { "the first rule that finds a difference is named",
+	    FAMILY_ANY,
+	    { { "2001:db8::1", "2001:db8::9" }, { "fe80::1", "2001:db8::9 deprecated" } },
+	    "01" },
+	  "2" },
+	{ { "a turn that the sort would have given as well is the sort's",
+	    FAMILY_ANY,
+	    { { "2001:db8::1", "2001:db8::9" },
+	      { "2001:db8::2", "2001:db8::9" },
+	      { "198.51.100.1", "192.0.2.1" },
+	      { "198.51.100.2", "192.0.2.1" } },
+	    "0213" },
+	  "6i6" },
+	{ { "behind the shorter family there are no turns",
+	    FAMILY_ANY,
+	    { { "2001:db8::1", "2001:db8::9" },
+	      { "2001:db8::2", "2001:db8::9" },
+	      { "2001:db9::3", "2001:db8::9" },
+	      { "198.51.100.1", "192.0.2.1" } },
+	    "0312" },
+	  "6i9" },
+	{ { "what was asked for begins",
+	    FAMILY_PREFER_INET,
+	    { { "2001:db8::1", "2001:db8::9" },
+	      { "2001:db8::2", "2001:db8::9" },
+	      { "198.51.100.1", "192.0.2.1" },
+	      { "198.51.100.2", "192.0.2.1" } },
+	    "2031" },
+	  "p6i" },
+	{ { "what was asked for would have begun anyway",
+	    FAMILY_PREFER_INET6,
+	    { { "2001:db8::1", "2001:db8::9" }, { "198.51.100.1", "192.0.2.1" } },
+	    "01" },
+	  "6" },
+	{ { "each target begins anew",
+	    FAMILY_PREFER_INET,
+	    { { "2001:db8::1", "2001:db8::9" },
+	      { "198.51.100.1", "192.0.2.1" },
+	      { "2001:db8::2#1", "2001:db8::9" },
+	      { "198.51.100.2#1", "192.0.2.1" },
+	      { "198.51.100.3#2", "192.0.2.1" },
+	      { "198.51.100.4#2", "192.0.2.1" } },
+	    "103245" },
+	  "ptpt0" },
+};
+
+START_TEST(each_place_in_the_order_is_explained)
+{
+	for (size_t i = 0; i < ARRAY_LEN(explained); i++) {
+		struct addrsort_item items[MAX_ITEMS];
+		enum addrsort_rule rules[MAX_ITEMS];
+		size_t order[MAX_ITEMS];
+		char got[MAX_ITEMS] = "";
+		size_t n = fill(&explained[i].row, items);
+
+		check_row(&explained[i].row);
+		addrsort(NULL, items, n, explained[i].row.choice, order, rules);
+		ck_assert_int_eq(rules[n - 1], ADDRSORT_NONE);
+		for (size_t j = 0; j + 1 < n; j++)
+			got[j] = "-t1234567890ip"[rules[j]];
+		ck_assert_msg(strcmp(got, explained[i].rules) == 0, "%s: want %s, got %s",
+			      explained[i].row.why, explained[i].rules, got);
+	}
+}
+END_TEST
+
+START_TEST(rules_have_texts)
+{
+	char start[16];
+
+	ck_assert_str_eq(addrsort_rule_text(ADDRSORT_NONE), "");
+	ck_assert_str_eq(addrsort_rule_text(ADDRSORT_RULE_6),
+			 "rule 6: higher precedence (RFC 6724)");
+	for (int i = ADDRSORT_TARGET; i <= ADDRSORT_PREFERENCE; i++) {
+		const char *text = addrsort_rule_text((enum addrsort_rule)i);
+
+		ck_assert_ptr_ne(text, NULL);
+		ck_assert_uint_gt(strlen(text), 10);
+		(void)snprintf(start, sizeof(start), "rule %d: ", i - ADDRSORT_RULE_1 + 1);
+		ck_assert_int_eq(strncmp(text, start, strlen(start)) == 0,
+				 i >= ADDRSORT_RULE_1 && i <= ADDRSORT_RULE_10);
+	}
+}
+END_TEST
+
+static void sort_with(const char *text, const struct row *row)
+{
+	CLEANUP(gai_conf_freep) struct gai_conf *conf = NULL;
+	struct addrsort_item items[MAX_ITEMS];
+	size_t order[MAX_ITEMS];
+	char got[MAX_ITEMS + 1] = "";
+	size_t n = fill(row, items);
+
+	ck_assert_int_eq(gai_conf_new(&conf, NULL), 0);
+	ck_assert_int_eq(gai_conf_parse(conf, text, strlen(text)), 0);
+	addrsort(conf, items, n, row->choice, order, NULL);
+	for (size_t i = 0; i < n; i++)
+		got[i] = (char)('0' + order[i]);
+	ck_assert_msg(strcmp(got, row->want) == 0, "%s: want %s, got %s", row->why, row->want, got);
+}
+
+START_TEST(the_policy_table_decides)
+{
+	sort_with("precedence ::ffff:0:0/96 100\n",
+		  &(struct row){
+			  "IPv4 first",
+			  FAMILY_ANY,
+			  { { "2001:db8::1", "2001:db8::9" }, { "198.51.100.1", "192.0.2.1" } },
+			  "10" });
+	sort_with("label 2001:db8:1::/48 77\n",
+		  &(struct row){ "label",
+				 FAMILY_ANY,
+				 { { "2001:db8:1::1", "2001:db8::9" },
+				   { "2001:db8:2::1", "2001:db8::9" } },
+				 "10" });
+	sort_with("scopev4 10.0.0.0/8 5\n",
+		  &(struct row){ "scope",
+				 FAMILY_ANY,
+				 { { "192.0.2.2", "10.0.0.1" }, { "10.0.0.2", "10.0.0.1" } },
+				 "10" });
+}
+END_TEST
+
+/*
+ * Where a table makes IPv4 and IPv6 equal, rule 9 for pairs of one family and rule 10 for the others
+ * would go round in a circle; so IPv6 begins.
+ */
+START_TEST(equal_families_do_not_go_round_in_a_circle)
+{
+	static const char *const orders[] = { "012", "021", "102", "120", "201", "210" };
+	static const char text[] = "precedence ::/0 40\nlabel ::/0 1\n";
+	const struct row row = { "",
+				 FAMILY_ANY,
+				 { { "2001:db9::1", "2001:db8::9" },
+				   { "198.51.100.1", "192.0.2.1" },
+				   { "2001:db8::1", "2001:db8::9" } },
+				 "" };
+	CLEANUP(gai_conf_freep) struct gai_conf *conf = NULL;
+	struct addrsort_item items[MAX_ITEMS];
+
+	ck_assert_int_eq(gai_conf_new(&conf, NULL), 0);
+	ck_assert_int_eq(gai_conf_parse(conf, text, strlen(text)), 0);
+	(void)fill(&row, items);
+	for (size_t i = 0; i < ARRAY_LEN(orders); i++) {
+		struct addrsort_item shuffled[3];
+		enum addrsort_rule rules[3];
+		size_t order[3];
+
+		for (size_t j = 0; j < 3; j++)
+			shuffled[j] = items[orders[i][j] - '0'];
+		addrsort(conf, shuffled, 3, FAMILY_ANY, order, rules);
+		ck_assert_int_eq(orders[i][order[0]], '2');
+		ck_assert_int_eq(orders[i][order[1]], '1');
+		ck_assert_int_eq(orders[i][order[2]], '0');
+		ck_assert_int_eq(rules[0], ADDRSORT_INTERLEAVED);
 	}
 }
 END_TEST
@@ -460,14 +874,16 @@ END_TEST
 START_TEST(a_family_that_does_not_exist_has_no_source)
 {
 	struct endpoint destination = { .address = { .family = AF_UNIX } };
-	struct address source = { .family = 99 };
+	struct addrsort_source source = { .address = { .family = 99 } };
 
-	addrsort_find_source(&destination, &source);
-	ck_assert_int_eq(source.family, 0);
+	addrsort_find_source(&nothing, &destination, &source);
+	ck_assert_int_eq(source.address.family, 0);
 }
 END_TEST
 
 SUITE_MAIN("addrsort", destinations_are_ordered_as_the_table_says,
 	   the_first_of_two_does_not_depend_on_their_order, nothing_is_sorted_into_nothing,
 	   the_largest_list_comes_back_complete, the_kernel_names_the_source,
+	   what_the_kernel_tells_of_the_source_is_found, each_place_in_the_order_is_explained,
+	   rules_have_texts, the_policy_table_decides, equal_families_do_not_go_round_in_a_circle,
 	   a_family_that_does_not_exist_has_no_source)

@@ -61,13 +61,16 @@ static void answer_from(struct race *race, uint64_t now_us, int family, const ch
 			bool has_source)
 {
 	struct candidate items[MAX_LIST];
-	struct address sources[MAX_LIST];
+	struct addrsort_source sources[MAX_LIST];
 	size_t n = 0;
 
 	for (const char *p = list; *p; p += p[3] ? 4 : 3) {
 		ck_assert_uint_lt(n, MAX_LIST);
 		items[n] = (struct candidate){ .endpoint = parse(p) };
-		sources[n++] = has_source ? get_source(family) : (struct address){ 0 };
+		sources[n] = (struct addrsort_source){ 0 };
+		if (has_source)
+			sources[n].address = get_source(family);
+		n++;
 	}
 	ck_assert_int_eq(race_on_answer(race, now_us, family, 0, items, sources, n), 0);
 }
@@ -742,7 +745,7 @@ START_TEST(a_mapped_address_and_its_ipv4_form_are_one_endpoint)
 									  100,
 									  1 } },
 						  .port = 80 } };
-	struct address source = get_source(AF_INET);
+	struct addrsort_source source = { .address = get_source(AF_INET) };
 	CLEANUP(race_freep) struct race *race = new_race(defaults);
 	struct race_action action;
 
@@ -757,7 +760,8 @@ END_TEST
 START_TEST(another_port_is_another_endpoint)
 {
 	struct candidate items[] = { { .endpoint = parse("6.1") }, { .endpoint = parse("6.1") } };
-	struct address sources[] = { get_source(AF_INET6), get_source(AF_INET6) };
+	struct addrsort_source sources[] = { { .address = get_source(AF_INET6) },
+					     { .address = get_source(AF_INET6) } };
 	CLEANUP(race_freep) struct race *race = new_race(defaults);
 
 	items[1].endpoint.port = 81;
@@ -848,7 +852,7 @@ START_TEST(an_answer_too_long_is_cut_not_overrun)
 		N = 300
 	};
 	static struct candidate items[N];
-	static struct address sources[N];
+	static struct addrsort_source sources[N];
 	struct race_params params = defaults;
 	CLEANUP(race_freep) struct race *race = NULL;
 	struct race_action action = { 0 };
@@ -859,7 +863,7 @@ START_TEST(an_answer_too_long_is_cut_not_overrun)
 	for (size_t i = 0; i < N; i++) {
 		items[i].endpoint = parse("6.1");
 		items[i].endpoint.port = (uint16_t)(i + 1);
-		sources[i] = get_source(AF_INET6);
+		sources[i].address = get_source(AF_INET6);
 	}
 	ck_assert_int_eq(race_on_answer(race, 0, AF_INET6, 0, items, sources, N), 0);
 	for (size_t i = 0; i < N; i++)

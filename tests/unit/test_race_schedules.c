@@ -41,7 +41,7 @@ struct plan {
 	uint64_t given_us;
 	int status;
 	struct candidate items[MAX_PER_FAMILY];
-	struct address sources[MAX_PER_FAMILY];
+	struct addrsort_source sources[MAX_PER_FAMILY];
 	size_t n;
 };
 
@@ -143,7 +143,7 @@ static void plan_answer(struct schedule *s, struct plan *plan, int family)
 		plan->items[i] =
 			(struct candidate){ .endpoint = { .address = random_address(s, family),
 							  .port = 80 } };
-		plan->sources[i] = random_source(s, &plan->items[i].endpoint.address);
+		plan->sources[i].address = random_source(s, &plan->items[i].endpoint.address);
 	}
 }
 
@@ -212,13 +212,13 @@ static void sort_known(struct schedule *s)
 			if (is_among(plain, n, &plain[n]))
 				continue;
 			items[n++] = (struct addrsort_item){ s->plans[p].items[i].endpoint,
-							     s->plans[p].sources[i] };
+							     s->plans[p].sources[i], 0 };
 		}
 	}
 	s->n_order = 0;
 	if (n == 0)
 		return;
-	addrsort(items, n, s->params.families, order);
+	addrsort(NULL, items, n, s->params.families, order, NULL);
 	s->n_order = n < s->params.max_addresses ? n : s->params.max_addresses;
 	for (size_t i = 0; i < s->n_order; i++) {
 		s->order[i] = items[order[i]].destination;
