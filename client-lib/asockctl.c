@@ -17,14 +17,21 @@
 
 #define TIMEOUT_MAX_SEC 1000000000 /* a number to stay in range; the daemon caps at an hour */
 
+/* Options that not every verb has. */
+enum verb_option {
+	TAKES_FAMILY = 1, /* -4, -6 */
+	TAKES_PROBE = 2,
+	TAKES_SHORT = 4,
+	TAKES_KINDS = 8 /* --all, --negative, --stale, --failures */
+};
+
 struct verb {
 	const char *name;
 	const char *args;
 	const char *help;
 	size_t min_args;
 	size_t max_args;
-	bool has_family; /* -4 and -6 mean something */
-	bool has_probe;
+	unsigned int takes; /* enum verb_option */
 	ctl_verb_fn *run;
 };
 
@@ -34,15 +41,29 @@ static const struct verb verbs[] = {
 	{ "connect", "[--probe] [-4|-6] HOST PORT | HOST:PORT",
 	  "join standard input and output to a connection;\n"
 	  "      with --probe connect, show the attempts in time, and close",
-	  1, 2, true, true, ctl_connect },
-	{ "resolve", "[-4|-6] HOST [SERVICE]",
-	  "look up addresses, in the order they would be tried", 1, 2, true, false, ctl_resolve },
-	{ "ping", "", "see whether the daemon answers, and how fast", 0, 0, false, false,
-	  ctl_ping },
-	{ "whoami", "", "show who the daemon takes you for", 0, 0, false, false, ctl_whoami },
-	{ "call", "METHOD [JSON]", "call any method of the protocol", 1, 2, false, false,
-	  ctl_call },
-	{ "help", "", "show this text", 0, 0, false, false, help },
+	  1, 2, TAKES_FAMILY | TAKES_PROBE, ctl_connect },
+	{ "resolve", "[--short] [-4|-6] HOST [SERVICE]",
+	  "look up addresses, in the order they would be tried", 1, 2, TAKES_FAMILY | TAKES_SHORT,
+	  ctl_resolve },
+	{ "query", "[--short] NAME[/TYPE]... [/TYPE]...",
+	  "look up records, A and AAAA unless a type is given; the names of an address", 1,
+	  SIZE_MAX, TAKES_SHORT, ctl_query },
+	{ "service", "[--short] [-4|-6] NAME SERVICE | _service._tcp.NAME",
+	  "look up who offers a service (SRV), in the order to use", 1, 2,
+	  TAKES_FAMILY | TAKES_SHORT, ctl_service },
+	{ "explain", "[-4|-6] HOST PORT | HOST:PORT",
+	  "show every decision that connect would take, without connecting (control socket)", 1, 2,
+	  TAKES_FAMILY, ctl_explain },
+	{ "servers", "", "show what is known about the name servers (control socket)", 0, 0, 0,
+	  ctl_servers },
+	{ "cache", "[GLOB]", "show the answers that are kept (control socket)", 0, 1, 0,
+	  ctl_cache },
+	{ "flush", "[--negative] [--stale] [--failures] NAME[/TYPE] | GLOB[/TYPE] | --all",
+	  "forget answers, of these kinds (control socket)", 0, 1, TAKES_KINDS, ctl_flush_cache },
+	{ "ping", "", "see whether the daemon answers, and how fast", 0, 0, 0, ctl_ping },
+	{ "whoami", "", "show who the daemon takes you for", 0, 0, 0, ctl_whoami },
+	{ "call", "METHOD [JSON]", "call any method of the protocol", 1, 2, 0, ctl_call },
+	{ "help", "", "show this text", 0, 0, 0, help },
 };
 
 static int help(const struct ctl *ctl)
@@ -56,11 +77,12 @@ static int help(const struct ctl *ctl)
 		"\nOptions, before or behind the verb:\n"
 		"  --json             print the reply's parameters or the error as one line\n"
 		"  --socket PATH      the daemon's socket\n"
-		"  --control PATH     the daemon's control socket, for call\n"
+		"  --control PATH     the daemon's control socket; control.sock beside the other\n"
+		"  --short            print the data and nothing else\n"
 		"  --timeout SECONDS  for everything; fractions are allowed\n"
 		"  --version, --help\n\n"
-		"Exit status: 0 done, 1 usage, 2 no such name, 3 no data, 4 timed out, 5 failed,\n"
-		"7 daemon not reached, 8 denied.");
+		"Exit status: 0 done, 1 usage, 2 no such name, 3 no data or service, 4 timed out,\n"
+		"5 failed, 7 daemon not reached, 8 denied.");
 	return ctl_flush();
 }
 
@@ -96,6 +118,11 @@ enum option_value {
 	OPTION_CONTROL,
 	OPTION_TIMEOUT,
 	OPTION_PROBE,
+	OPTION_SHORT,
+	OPTION_ALL,
+	OPTION_NEGATIVE,
+	OPTION_STALE,
+	OPTION_FAILURES,
 	OPTION_VERSION
 };
 
@@ -105,6 +132,11 @@ static const struct option options[] = {
 	{ "control", required_argument, NULL, OPTION_CONTROL },
 	{ "timeout", required_argument, NULL, OPTION_TIMEOUT },
 	{ "probe", no_argument, NULL, OPTION_PROBE },
+	{ "short", no_argument, NULL, OPTION_SHORT },
+	{ "all", no_argument, NULL, OPTION_ALL },
+	{ "negative", no_argument, NULL, OPTION_NEGATIVE },
+	{ "stale", no_argument, NULL, OPTION_STALE },
+	{ "failures", no_argument, NULL, OPTION_FAILURES },
 	{ "version", no_argument, NULL, OPTION_VERSION },
 	{ "help", no_argument, NULL, 'h' },
 	{ NULL, 0, NULL, 0 },
@@ -120,15 +152,41 @@ static int take_path(const char *option, const char **ret)
 	return 0;
 }
 
+/* What an option switches on; NULL: it is none of those. */
+static bool *find_flag(struct ctl *ctl, int option)
+{
+	switch (option) {
+	case OPTION_JSON:
+		return &ctl->json;
+	case OPTION_PROBE:
+		return &ctl->probe;
+	case OPTION_SHORT:
+		return &ctl->brief;
+	case OPTION_ALL:
+		return &ctl->all;
+	case OPTION_NEGATIVE:
+		return &ctl->negative;
+	case OPTION_STALE:
+		return &ctl->stale;
+	case OPTION_FAILURES:
+		return &ctl->failures;
+	default:
+		return NULL;
+	}
+}
+
 /* One option into ctl. 0: go on; else the exit code plus one. */
 static int take_option(struct ctl *ctl, int option)
 {
+	bool *flag = find_flag(ctl, option);
+
+	if (flag) {
+		*flag = true;
+		return 0;
+	}
 	switch (option) {
 	case OPTION_ARGUMENT:
 		ctl->args[ctl->n_args++] = optarg;
-		return 0;
-	case OPTION_JSON:
-		ctl->json = true;
 		return 0;
 	case OPTION_SOCKET:
 		return take_path("--socket", &ctl->socket_path);
@@ -139,9 +197,6 @@ static int take_option(struct ctl *ctl, int option)
 			return 0;
 		ctl_complain("--timeout takes seconds, 0.5 or 30, not \"%s\"", optarg);
 		return CTL_EXIT_USAGE + 1;
-	case OPTION_PROBE:
-		ctl->probe = true;
-		return 0;
 	case '4':
 		ctl->family = ASOCK_FAMILY_INET;
 		return 0;
@@ -159,10 +214,43 @@ static int take_option(struct ctl *ctl, int option)
 	}
 }
 
+/* The option that was given and is not for this verb; NULL: none. */
+static const char *find_stray_option(const struct ctl *ctl, const struct verb *verb)
+{
+	const struct {
+		bool is_given;
+		enum verb_option option;
+		const char *text;
+	} options_given[] = {
+		{ ctl->family != ASOCK_FAMILY_ANY, TAKES_FAMILY, "-4 and -6 are" },
+		{ ctl->probe, TAKES_PROBE, "--probe is" },
+		{ ctl->brief, TAKES_SHORT, "--short is" },
+		{ ctl->all, TAKES_KINDS, "--all is" },
+		{ ctl->negative, TAKES_KINDS, "--negative is" },
+		{ ctl->stale, TAKES_KINDS, "--stale is" },
+		{ ctl->failures, TAKES_KINDS, "--failures is" },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(options_given); i++)
+		if (options_given[i].is_given && !(verb->takes & options_given[i].option))
+			return options_given[i].text;
+	return NULL;
+}
+
+/* JSON can say nothing else. */
+static bool are_utf8(char **texts, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (!text_is_utf8(texts[i], strlen(texts[i])))
+			return false;
+	return true;
+}
+
 static int run_verb(struct ctl *ctl)
 {
 	const struct verb *verb = NULL;
 	const char *name = ctl->args[0];
+	const char *stray;
 
 	if (ctl->n_args == 0) {
 		ctl_complain("a verb is missing; try \"asockctl --help\"");
@@ -173,14 +261,15 @@ static int run_verb(struct ctl *ctl)
 			verb = &verbs[i];
 	ctl->args++;
 	ctl->n_args--;
+	stray = verb ? find_stray_option(ctl, verb) : NULL;
 	if (!verb)
 		ctl_complain("there is no verb \"%s\"; try \"asockctl --help\"", name);
+	else if (stray)
+		ctl_complain("%s not for %s", stray, name);
 	else if (ctl->n_args < verb->min_args || ctl->n_args > verb->max_args)
 		ctl_complain("usage: asockctl %s%s%s", name, verb->args[0] ? " " : "", verb->args);
-	else if (ctl->family != ASOCK_FAMILY_ANY && !verb->has_family)
-		ctl_complain("-4 and -6 are not for %s", name);
-	else if (ctl->probe && !verb->has_probe)
-		ctl_complain("--probe is not for %s", name);
+	else if (!are_utf8(ctl->args, ctl->n_args))
+		ctl_complain("%s: what was given is no UTF-8", name);
 	else
 		return verb->run(ctl);
 	return CTL_EXIT_USAGE;

@@ -3,12 +3,12 @@
  * asockctl connect and resolve: what the library's blocking functions answer, for people and for
  * scripts.
  */
-#include "client-lib/ctl.h"
-
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "client-lib/ctl-reply.h"
+#include "client-lib/ctl.h"
 #include "protocol/hostport.h"
 
 DEFINE_CLEANUP(struct asock_result, asock_result_free)
@@ -85,28 +85,19 @@ int ctl_connect(const struct ctl *ctl)
 	return fail(ctl, what, fd, result, false);
 }
 
-/*
- * Where the addresses came from:
- * "# dns, ttl 300 s, server 192.0.2.53 port 53, a.example in 12.1 ms".
- */
-static int print_trailer(const struct asock_result *result)
+/* Where the addresses came from, without --short. */
+static int print_trailer(const struct ctl *ctl, struct asock_result *result)
 {
-	const char *source = asock_result_get_source(result);
-	uint64_t ttl_us = asock_result_get_ttl_us(result);
-	struct sockaddr_storage address;
-	socklen_t len;
-	char elapsed[CTL_TIME_SIZE];
-	char ttl[CTL_TIME_SIZE] = "";
-	char server[CTL_ADDRESS_SIZE] = "";
+	const char *text = asock_result_get_json(result);
+	json_t *reply;
 
-	if (ttl_us != UINT64_MAX)
-		(void)snprintf(ttl, sizeof(ttl), ", ttl %llu s",
-			       (unsigned long long)(ttl_us / 1000000));
-	if (asock_result_get_server(result, &address, &len) == 0)
-		(void)ctl_format_address(&address, len, server, sizeof(server));
-	ctl_say(stdout, "# %s%s%s%s, %s in %s", source ? source : "?", ttl,
-		server[0] ? ", server " : "", server, asock_result_get_name(result),
-		ctl_format_time(asock_result_get_resolve_us(result), elapsed, sizeof(elapsed)));
+	if (ctl->brief)
+		return ctl_flush();
+	reply = text ? json_loads(text, 0, NULL) : NULL;
+	if (!reply)
+		return ctl_no_memory();
+	ctl_reply_trailer(stdout, asock_result_get_name(result), reply);
+	json_decref(reply);
 	return ctl_flush();
 }
 
@@ -137,5 +128,5 @@ int ctl_resolve(const struct ctl *ctl)
 			ctl_say(stdout, "%s",
 				ctl_format_address(&address, len, text, sizeof(text)));
 	}
-	return print_trailer(result);
+	return print_trailer(ctl, result);
 }

@@ -8,7 +8,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #define BAR_WIDTH  40 /* characters for the whole of the time */
 #define ERROR_SIZE 32 /* the name of an errno value */
@@ -40,6 +39,14 @@ static const char *error_text(enum asock_attempt_outcome outcome)
 	return "";
 }
 
+/* What does not fit is cut: an address of the Internet does. */
+static void set_escaped(char *buffer, size_t size, const char *text)
+{
+	CLEANUP(freep) char *escaped = ctl_escape(text);
+
+	(void)snprintf(buffer, size, "%s", escaped ? escaped : "?");
+}
+
 static void fill_resolve_row(const struct asock_result *result, struct row *row)
 {
 	(void)snprintf(row->address, sizeof(row->address), "resolve");
@@ -61,17 +68,17 @@ static size_t fill_rows(const struct asock_result *result, struct row *rows)
 		fill_resolve_row(result, &rows[n++]);
 	for (size_t i = 0; i < asock_result_get_n_attempts(result); i++) {
 		struct asock_attempt attempt = ASOCK_ATTEMPT_INIT;
+		char address[CTL_ADDRESS_SIZE];
 
 		if (asock_result_get_attempt(result, i, &attempt) < 0)
 			continue;
-		(void)ctl_format_address(&attempt.address, attempt.address_len, rows[n].address,
-					 sizeof(rows[n].address));
+		(void)ctl_format_address(&attempt.address, attempt.address_len, address,
+					 sizeof(address));
 		rows[n].mark = attempt.outcome == ASOCK_ATTEMPT_CONNECTED ? '*' : ' ';
 		rows[n].outcome = error_text(attempt.outcome);
-		(void)snprintf(rows[n].error, sizeof(rows[n].error), "%s",
-			       attempt.error_name ? attempt.error_name : "");
-		ctl_clean(rows[n].address);
-		ctl_clean(rows[n].error);
+		set_escaped(rows[n].address, sizeof(rows[n].address), address);
+		set_escaped(rows[n].error, sizeof(rows[n].error),
+			    attempt.error_name ? attempt.error_name : "");
 		rows[n].start_us = attempt.started_us;
 		rows[n].elapsed_us = attempt.elapsed_us;
 		rows[n].bar = '#';
@@ -132,15 +139,6 @@ static void print_row(FILE *stream, const struct row *row, const struct layout *
 	(void)fprintf(stream, "%s\n", on[0] ? "\033[0m" : "");
 }
 
-static bool wants_colour(FILE *stream)
-{
-	const char *none = getenv("NO_COLOR");
-	const char *terminal = getenv("TERM");
-
-	return isatty(fileno(stream)) && !(none && none[0]) && terminal &&
-	       strcmp(terminal, "dumb") != 0;
-}
-
 void ctl_print_waterfall(FILE *stream, const struct asock_result *result)
 {
 	CLEANUP(freep)
@@ -149,7 +147,7 @@ void ctl_print_waterfall(FILE *stream, const struct asock_result *result)
 		.address_width = (int)strlen("address"),
 		.error_width = (int)strlen("error"),
 		.end_us = asock_result_get_total_us(result),
-		.colour = wants_colour(stream),
+		.colour = ctl_wants_colour(stream),
 	};
 	char total[CTL_TIME_SIZE];
 	size_t n_rows;

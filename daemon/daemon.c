@@ -62,6 +62,13 @@ static struct resolver_params resolver_params_of(const struct config *config)
 		.groups = config->groups,
 		.n_groups = config->n_groups,
 		.random_case = config->random_case,
+		.dns_first = config->dns_first,
+		.cache = {
+			.max_bytes = config->cache_bytes,
+			.max_ttl_s = config->cache_max_s,
+			.max_negative_ttl_s = config->cache_max_negative_s,
+			.max_stale_s = config->stale_max_s,
+		},
 	};
 }
 
@@ -109,7 +116,10 @@ static int load_config(struct daemon *daemon)
 	resolver = resolver_params_of(config);
 	r = daemon->env.request.resolver
 		    ? resolver_configure(daemon->env.request.resolver, &resolver)
-		    : resolver_new(&daemon->env.request.resolver, &resolver);
+		    : resolver_new(&daemon->env.request.resolver, &resolver,
+				   daemon->env.request.base);
+	if (r == 0)
+		r = gai_conf_configure(daemon->env.request.sorting.gai_conf, config->gai_conf);
 	if (r < 0) {
 		log_err("the configuration cannot be put in force error=%s", strerror(-r));
 		return r;

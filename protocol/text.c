@@ -7,6 +7,7 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 bool text_is_space(char c)
@@ -161,6 +162,30 @@ int text_format(char **ret, const char *format, ...)
 	va_end(args);
 	if (n < 0)
 		return -ENOMEM; /* text means nothing now */
+	*ret = text;
+	return 0;
+}
+
+int text_format_base64(char **ret, const void *bytes, size_t len)
+{
+	static const char letters[] =
+		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+	const uint8_t *octets = bytes;
+	char *text = calloc(len / 3 + 1, 4 + 1), *at = text;
+
+	if (!text)
+		return -ENOMEM;
+	for (size_t i = 0; i < len; i += 3) {
+		size_t n = len - i < 3 ? len - i : 3;
+		unsigned int group = (unsigned int)octets[i] << 16;
+
+		group |= n > 1 ? (unsigned int)octets[i + 1] << 8 : 0;
+		group |= n > 2 ? octets[i + 2] : 0;
+		*at++ = letters[group >> 18];
+		*at++ = letters[group >> 12 & 63];
+		*at++ = n > 1 ? letters[group >> 6 & 63] : '=';
+		*at++ = n > 2 ? letters[group & 63] : '=';
+	}
 	*ret = text;
 	return 0;
 }

@@ -36,3 +36,6 @@ char *text_next_word(char **cursor);
 
 /* A new string by printf's format, to be freed; *ret is written on success only. -ENOMEM. */
 MUST_CHECK int text_format(char **ret, const char *format, ...) PRINTF_LIKE(2, 3);
+
+/* The bytes in base64 with padding (RFC 4648 section 4), a new string as above. */
+MUST_CHECK int text_format_base64(char **ret, const void *bytes, size_t len);

@@ -16,7 +16,8 @@
 struct candidate {
 	struct endpoint endpoint;
 	enum source source;
-	uint32_t ttl_s;			   /* DNS only */
+	uint32_t ttl_s; /* DNS only */
+	uint16_t rank;	/* target index; lower ranks are tried before higher ones, whatever else */
 	char target[LIMIT_NAME_BYTES + 1]; /* the name this address belongs to, as looked up */
 };
 
@@ -27,5 +28,8 @@ struct addrlist {
 };
 
 void addrlist_done(struct addrlist *list);
-/* Appends a copy unless an equal endpoint is there already. -ENOMEM. */
+/*
+ * Appends a copy unless an equal endpoint is there already. Of two with equal endpoints the one of the lower rank stays, in
+ * the place of the first; of two with equal ranks the first. -ENOMEM.
+ */
 MUST_CHECK int addrlist_add(struct addrlist *list, const struct candidate *candidate);

@@ -27,6 +27,7 @@
 #define LIMIT_CLOSER_QUEUE 1024 /* received descriptors waiting for the closer thread */
 #define LIMIT_RESOLVE_GRACE_USEC \
 	2000000 /* ResolveSockaddr: with one family there, the other may take this long, microseconds */
+#define LIMIT_QUESTIONS_EXPLAINED 64 /* questions listed by Explain */
 #define LIMIT_ATTEMPTS_IN_REPLY 12	 /* attempts listed in one reply */
 #define LIMIT_DRAIN_USEC	30000000 /* SIGTERM waits this long for running calls, microseconds */
 
@@ -53,6 +54,7 @@
 #define LIMIT_GROUP_DOMAINS  64 /* domains of one of them */
 #define LIMIT_CNAME_CHAIN    16 /* links followed in one answer */
 #define LIMIT_DNS_ADDRESSES  64 /* addresses taken from one answer */
+#define LIMIT_DNS_RECORDS    256 /* records of another type taken from one answer */
 #define LIMIT_DNS_UDP_BYTES \
 	1232 /* announced and accepted over UDP (EDNS, RFC 6891 section 6.2.3) */
 #define LIMIT_DNS_FORGED_REPLIES 16 /* datagrams that do not match before a question goes to TCP */

@@ -22,9 +22,8 @@ enum tls_mode {
 struct name_server {
 	struct endpoint endpoint;
 	enum tls_mode tls;
-	char tls_name
-		[LIMIT_NAME_BYTES +
-		 1]; /* ServerName=; "": none, then the address itself has to be in the certificate */
+	/* ServerName=; "": none, then the address itself has to be in the certificate */
+	char tls_name[LIMIT_NAME_BYTES + 1];
 	/*
 	 * The interface behind "%" as it was written; "": none, or a number. It need not be there yet, and may come back with
 	 * another number: the endpoint's scope is its number when it was last looked for, 0: there was none.
@@ -36,8 +35,8 @@ struct name_server {
 struct name_servers {
 	struct name_server servers[LIMIT_NAME_SERVERS]; /* in order of preference */
 	size_t n_servers;
-	char (*domains)[LIMIT_NAME_BYTES +
-			1]; /* owned; lower case, no final dot; "" is the root: every name */
+	/* Owned; lower case, no final dot; "" is the root: every name. */
+	char (*domains)[LIMIT_NAME_BYTES + 1];
 	size_t n_domains;
 };
 

@@ -23,8 +23,14 @@
  * after two IPv6 attempts, IPv4 is next. The order in which the answers came is of no consequence
  * for the order of what is left. Of the sorted list the first max_addresses are considered. What
  * was tried before a late answer came is not taken back, and a late family gets its share all the
- * same: so half as many again may be tried in all (as many again where AAAA records hold
- * IPv4-mapped addresses).
+ * same: so half as many again may be tried in all, and as many again where AAAA records hold
+ * IPv4-mapped addresses or where targets of lower ranks are answered late. There it ends.
+ *
+ * Targets (RFC 2782). The candidates of one family may come in several answers, one for each target
+ * of a service. The rank of its target comes before all else in the order, so none of a higher rank
+ * starts while one of a lower rank that is known was not tried; but nobody waits for a target whose
+ * addresses are not there yet: it takes its place when they come. An address of several targets
+ * belongs to the one of the lowest rank. The start rule looks at addresses of any rank.
  *
  * Pace (section 5). One attempt starts at a time: the first at once, each further one when the
  * Connection Attempt Delay has passed since the last start, or at once when any attempt has failed
@@ -41,6 +47,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/socket.h>
 
 #include "protocol/error.h"
@@ -74,10 +81,10 @@ enum state {
 struct answer {
 	int family;
 	bool expected;
-	bool finished; /* true from the beginning for a family that is not expected */
-	int status;
-	uint64_t at_us;
-	struct candidate *items;	 /* owned */
+	bool finished;		 /* true from the beginning for a family that is not expected */
+	int status;		 /* the most telling reason why there are none; 0: none was told */
+	uint64_t at_us;		 /* when the first addresses came */
+	struct candidate *items; /* owned; the lowest rank first */
 	struct addrsort_source *sources; /* owned, one for each item */
 	size_t n;
 };
@@ -236,12 +243,9 @@ static int get_resolution_status(const struct race *race)
 
 	for (size_t i = 0; i < N_FAMILIES; i++) {
 		const struct answer *answer = &race->answers[i];
-		int status = answer->status < 0 ? answer->status : -ASOCK_E_NO_DATA;
 
-		if (!answer->expected)
-			continue;
-		if (resolution_rank(status) > resolution_rank(telling))
-			telling = status;
+		if (resolution_rank(answer->status) > resolution_rank(telling))
+			telling = answer->status;
 	}
 	return telling;
 }
@@ -312,93 +316,145 @@ static bool is_tried(const struct race *race, const struct endpoint *endpoint)
 	return false;
 }
 
-static bool is_among(const struct addrsort_item *items, size_t n, const struct endpoint *endpoint)
+/* What is known, as addrsort wants it; an index means the same in both lists. */
+struct known {
+	size_t n;
+	const struct candidate *candidates[ADDRSORT_MAX];
+	struct addrsort_item items[ADDRSORT_MAX];
+};
+
+/*
+ * Of two with the same address the one of the lower rank stays, in the place of the first, which
+ * only counts where nothing else tells it from another.
+ */
+static void add_known(struct known *known, const struct candidate *candidate,
+		      const struct addrsort_source *source)
 {
-	for (size_t i = 0; i < n; i++)
-		if (is_same(&items[i].destination, endpoint))
-			return true;
-	return false;
+	size_t i = 0;
+
+	while (i < known->n && !is_same(&known->candidates[i]->endpoint, &candidate->endpoint))
+		i++;
+	if (i < known->n && known->candidates[i]->rank <= candidate->rank)
+		return;
+	if (i == known->n)
+		known->n++;
+	known->candidates[i] = candidate;
+	known->items[i] = (struct addrsort_item){ .destination = candidate->endpoint,
+						  .source = *source,
+						  .rank = candidate->rank };
 }
 
 /* Sorts all that is known and makes the tail of it that was not tried the list of what is left. */
 static void rebuild_untried(struct race *race)
 {
-	const struct candidate *candidates[ADDRSORT_MAX];
-	struct addrsort_item items[ADDRSORT_MAX];
+	struct known known;
 	size_t order[ADDRSORT_MAX];
-	size_t n = 0;
 
-	for (size_t f = 0; f < N_FAMILIES; f++) {
-		const struct answer *answer = &race->answers[f];
-
-		for (size_t i = 0; i < answer->n; i++) {
-			if (is_among(items, n, &answer->items[i].endpoint))
-				continue;
-			items[n] = (struct addrsort_item){ .destination = answer->items[i].endpoint,
-							   .source = answer->sources[i] };
-			candidates[n++] = &answer->items[i];
-		}
-	}
-	addrsort(race->params.gai_conf, items, n, race->params.families, order, NULL);
+	known.n = 0;
+	for (size_t f = 0; f < N_FAMILIES; f++)
+		for (size_t i = 0; i < race->answers[f].n; i++)
+			add_known(&known, &race->answers[f].items[i], &race->answers[f].sources[i]);
+	addrsort(race->params.gai_conf, known.items, known.n, race->params.families, order, NULL);
 	race->n_untried = 0;
 	race->next = 0;
-	for (size_t i = 0; i < n && i < race->params.max_addresses; i++)
-		if (!is_tried(race, &candidates[order[i]]->endpoint))
-			race->untried[race->n_untried++] = candidates[order[i]];
+	for (size_t i = 0; i < known.n && i < race->params.max_addresses; i++) {
+		if (race->n_attempts + race->n_untried == 2 * race->params.max_addresses)
+			break;
+		if (!is_tried(race, &known.candidates[order[i]]->endpoint))
+			race->untried[race->n_untried++] = known.candidates[order[i]];
+	}
 }
 
 /* Makes room for n more addresses, so that neither sorting nor starting them can fail. */
 static int reserve(struct race *race, size_t n)
 {
-	size_t n_known = race->answers[0].n + race->answers[1].n + n;
+	size_t n_in_all = race->n_attempts + race->answers[0].n + race->answers[1].n + n;
 	const struct candidate **untried = NULL;
 	struct race_attempt *attempts = NULL;
 	bool *open = NULL;
 
-	untried = reallocarray(race->untried, n_known, sizeof(*untried));
+	untried = reallocarray(race->untried, n_in_all, sizeof(*untried));
 	if (!untried)
 		return -ENOMEM;
 	race->untried = untried;
-	attempts = reallocarray(race->attempts, n_known, sizeof(*attempts));
+	attempts = reallocarray(race->attempts, n_in_all, sizeof(*attempts));
 	if (!attempts)
 		return -ENOMEM;
 	race->attempts = attempts;
-	open = reallocarray(race->open, n_known, sizeof(*open));
+	open = reallocarray(race->open, n_in_all, sizeof(*open));
 	if (!open)
 		return -ENOMEM;
 	race->open = open;
 	return 0;
 }
 
+/*
+ * Puts a candidate behind those of its rank and answers how many there are then. Where there are
+ * more than PER_FAMILY the last one falls out, which is of the highest rank.
+ */
+static size_t insert(struct candidate *items, struct addrsort_source *sources, size_t n,
+		     const struct candidate *item, const struct addrsort_source *source)
+{
+	size_t at = n;
+
+	while (at > 0 && items[at - 1].rank > item->rank)
+		at--;
+	if (at == PER_FAMILY)
+		return n;
+	if (n == PER_FAMILY)
+		n--;
+	memmove(&items[at + 1], &items[at], (n - at) * sizeof(*items));
+	memmove(&sources[at + 1], &sources[at], (n - at) * sizeof(*sources));
+	items[at] = *item;
+	sources[at] = *source;
+	return n + 1;
+}
+
+/* The new lists are made beside the old ones, into which race->untried points. */
 static int keep_addresses(struct race *race, struct answer *answer, const struct candidate *items,
 			  const struct addrsort_source *sources, size_t n)
 {
-	CLEANUP(freep) struct candidate *own_items = NULL;
-	CLEANUP(freep) struct addrsort_source *own_sources = NULL;
+	CLEANUP(freep) struct candidate *all_items = NULL;
+	CLEANUP(freep) struct addrsort_source *all_sources = NULL;
+	size_t n_all = answer->n;
 	int r;
 
 	if (n > PER_FAMILY)
 		n = PER_FAMILY;
-	own_items = reallocarray(NULL, n, sizeof(*own_items));
-	own_sources = reallocarray(NULL, n, sizeof(*own_sources));
-	if (!own_items || !own_sources)
+	all_items = reallocarray(NULL, n_all + n, sizeof(*all_items));
+	all_sources = reallocarray(NULL, n_all + n, sizeof(*all_sources));
+	if (!all_items || !all_sources)
 		return -ENOMEM;
 	r = reserve(race, n);
 	if (r < 0)
 		return r;
-	for (size_t i = 0; i < n; i++) {
-		own_items[i] = items[i];
-		own_sources[i] = sources[i];
+	for (size_t i = 0; i < answer->n; i++) {
+		all_items[i] = answer->items[i];
+		all_sources[i] = answer->sources[i];
 	}
-	answer->items = TAKE_PTR(own_items);
-	answer->sources = TAKE_PTR(own_sources);
-	answer->n = n;
+	for (size_t i = 0; i < n; i++)
+		n_all = insert(all_items, all_sources, n_all, &items[i], &sources[i]);
+	free(answer->items);
+	free(answer->sources);
+	answer->items = TAKE_PTR(all_items);
+	answer->sources = TAKE_PTR(all_sources);
+	answer->n = n_all;
 	rebuild_untried(race);
 	return 0;
 }
 
+/* Of an answer without addresses. */
+static void keep_status(struct answer *answer, int status)
+{
+	if (status == 0)
+		status = -ASOCK_E_NO_DATA;
+	if (resolution_rank(status) > resolution_rank(answer->status))
+		answer->status = status;
+}
+
 int race_on_answer(struct race *race, uint64_t now_us, int family, int status,
-		   const struct candidate *items, const struct addrsort_source *sources, size_t n)
+		   const struct candidate *items, const struct addrsort_source *sources, size_t n,
+		   bool is_last)
 {
 	struct answer *answer = NULL;
 	int r;
@@ -409,13 +465,17 @@ int race_on_answer(struct race *race, uint64_t now_us, int family, int status,
 	if (race->state >= STATE_ENDING || !answer || answer->finished)
 		return 0;
 	if (status == 0 && n > 0) {
+		bool is_first = answer->n == 0;
+
 		r = keep_addresses(race, answer, items, sources, n);
 		if (r < 0)
 			return r;
+		if (is_first)
+			answer->at_us = now_us;
+	} else {
+		keep_status(answer, status);
 	}
-	answer->finished = true;
-	answer->status = status;
-	answer->at_us = now_us;
+	answer->finished = is_last;
 	settle(race, now_us);
 	return 0;
 }

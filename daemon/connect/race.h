@@ -35,8 +35,12 @@ struct race_params {
 	 * still take this long; 0: until the deadline.
 	 */
 	uint64_t answer_grace_us;
-	size_t max_addresses; /* after sorting, further ones are not considered; at least 1 */
-	size_t max_attempts;  /* in flight at a time; at least 1 */
+	/*
+	 * After sorting, further ones are not considered; at least 1. Late answers make that more, but
+	 * never more than twice as many are tried.
+	 */
+	size_t max_addresses;
+	size_t max_attempts;		 /* in flight at a time; at least 1 */
 	const struct gai_conf *gai_conf; /* borrowed; NULL: the built-in policy table */
 };
 
@@ -70,13 +74,15 @@ struct race *race_free(struct race *race);
 DEFINE_CLEANUP(struct race, race_free)
 
 /*
- * The answer for one family (AF_INET, AF_INET6): status 0 with n ≥ 0 candidates, or the error of
- * the lookup. sources[i] is that of items[i] (addrsort_find_source). A second answer
- * for a family is ignored. -ENOMEM.
+ * An answer for one family (AF_INET, AF_INET6): status 0 with n ≥ 0 candidates, or the error of the
+ * lookup. sources[i] is that of items[i] (addrsort_find_source). A family may have several answers,
+ * of several targets; their candidates come together, and it is finished with the one that is_last.
+ * An error is told only if the family has no candidate in the end. What comes for a family that is
+ * finished is ignored. -ENOMEM: nothing has changed.
  */
 MUST_CHECK int race_on_answer(struct race *race, uint64_t now_us, int family, int status,
 			      const struct candidate *items, const struct addrsort_source *sources,
-			      size_t n);
+			      size_t n, bool is_last);
 /* An attempt ended: 0 connected, -errno failed, -ASOCK_E_DENIED refused by the policy. */
 void race_on_attempt(struct race *race, uint64_t now_us, size_t attempt, int status);
 void race_on_time(struct race *race, uint64_t now_us);

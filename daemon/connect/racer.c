@@ -273,7 +273,7 @@ struct racer *racer_free(struct racer *racer)
 }
 
 int racer_add_answer(struct racer *racer, int family, int status, const struct candidate *items,
-		     size_t n)
+		     size_t n, bool is_last)
 {
 	CLEANUP(freep) struct addrsort_source *sources = NULL;
 	int r;
@@ -293,7 +293,7 @@ int racer_add_answer(struct racer *racer, int family, int status, const struct c
 	/* A literal is alone: there is nothing to sort it with. */
 	for (size_t i = 0; i < n && items[i].source != SOURCE_LITERAL; i++)
 		addrsort_find_source(&racer->params.sorting, &items[i].endpoint, &sources[i]);
-	r = race_on_answer(racer->race, clock_now_us(), family, status, items, sources, n);
+	r = race_on_answer(racer->race, clock_now_us(), family, status, items, sources, n, is_last);
 	if (r < 0)
 		return r;
 	if (racer->state == STATE_RUNNING)

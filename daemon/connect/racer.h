@@ -50,7 +50,7 @@ DEFINE_CLEANUP(struct racer, racer_free)
  * done from inside. Ignored once the race is over.
  */
 MUST_CHECK int racer_add_answer(struct racer *racer, int family, int status,
-				const struct candidate *items, size_t n);
+				const struct candidate *items, size_t n, bool is_last);
 
 /*
  * After done with status 0: the connected non-blocking socket and the endpoint it leads to; else -1

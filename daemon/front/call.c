@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "daemon/front/method.h"
 #include "daemon/front/methods.h"
 #include "daemon/front/replies.h"
 #include "daemon/policy/quota.h"
@@ -28,7 +29,8 @@ struct call {
 	struct call_params params;
 	struct message_call message; /* owned */
 	const struct method *method;
-	struct request_params request_params;
+	struct request_params request_params; /* but for service, what it points to is gone */
+	char *service;		 /* owned: of request_params, for the error that names it */
 	struct request *request; /* owned */
 	bool is_charged;	 /* to the user's QUOTA_CALLS */
 	bool closes;
@@ -95,6 +97,7 @@ struct call *call_free(struct call *call)
 	request_free(call->request);
 	message_call_done(&call->message);
 	free(call->reply);
+	free(call->service);
 	(void)close_fd(call->fd);
 	free(call);
 	return NULL;
@@ -151,7 +154,8 @@ static void finish_request(struct call *call)
 	struct request_result result;
 
 	request_get_result(call->request, &result);
-	if (result.status < 0)
+	if (result.status < 0 &&
+	    !(call->method->takes_failure && error_varlink_name(result.status)))
 		call_fail(call, result.status, replies_error(&result, &call->request_params));
 	else
 		call->method->finish(call, &result);
@@ -168,6 +172,18 @@ static void on_request_done(struct request *request, int status, void *arg)
 	call->done(call, call->arg);
 }
 
+/* The texts are the caller's, for as long as call_run. */
+static int keep_params(struct call *call, const struct request_params *params)
+{
+	call->service = params->service ? strdup(params->service) : NULL;
+	if (params->service && !call->service)
+		return -ENOMEM;
+	call->request_params = *params;
+	call->request_params.host = NULL;
+	call->request_params.service = call->service;
+	return 0;
+}
+
 void call_run(struct call *call, const struct request_params *params)
 {
 	const struct config *config = call->env->request.config;
@@ -180,7 +196,8 @@ void call_run(struct call *call, const struct request_params *params)
 		return;
 	}
 	call->is_charged = r == 0;
-	call->request_params = *params;
+	if (r == 0)
+		r = keep_params(call, params);
 	if (r == 0)
 		r = request_new(&call->request, params, &call->env->request);
 	if (r < 0) {
@@ -189,32 +206,37 @@ void call_run(struct call *call, const struct request_params *params)
 	}
 	if (request_start(call->request, on_request_done, call) < 0)
 		finish_request(call);
-	call->request_params.host = call->request_params.service =
-		NULL; /* the caller's, for as long as this call */
 }
 
-/* Refuses what is wrong with the call before any method sees it. */
+static void refuse_unknown(struct call *call, bool interface_known)
+{
+	const char *method = call->message.method, *dot = strrchr(method, '.');
+
+	if (interface_known)
+		call_fail(call, -ASOCK_E_METHOD_NOT_FOUND, json_pack("{ss}", "method", method));
+	else
+		call_fail(call, -ASOCK_E_INTERFACE_NOT_FOUND,
+			  json_pack("{ss%}", "interface", method,
+				    dot ? (size_t)(dot - method) : strlen(method)));
+}
+
+/* Refuses what is wrong with the call before any method sees it. Who may not call is told nothing else. */
 static void refuse_or_begin(struct call *call)
 {
 	bool interface_known;
-	const char *dot;
 
+	call->method = methods_find(call->message.method, &interface_known);
+	if (call->method && call->method->control_only && !call->params.is_control) {
+		call_fail(call, -ASOCK_E_PERMISSION_DENIED, json_object());
+		return;
+	}
 	if (call->message.bad_field) {
 		call_fail(call, -ASOCK_E_INVALID_PARAMETER,
 			  json_pack("{ss}", "parameter", call->message.bad_field));
 		return;
 	}
-	call->method = methods_find(call->message.method, &interface_known);
 	if (!call->method) {
-		dot = strrchr(call->message.method, '.');
-		if (interface_known)
-			call_fail(call, -ASOCK_E_METHOD_NOT_FOUND,
-				  json_pack("{ss}", "method", call->message.method));
-		else
-			call_fail(call, -ASOCK_E_INTERFACE_NOT_FOUND,
-				  json_pack("{ss%}", "interface", call->message.method,
-					    dot ? (size_t)(dot - call->message.method)
-						: strlen(call->message.method)));
+		refuse_unknown(call, interface_known);
 		return;
 	}
 	if (call->message.oneway && call->method->returns_descriptor) {

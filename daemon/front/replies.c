@@ -1,47 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #include "daemon/front/replies.h"
 
-#include <net/if.h>
-#include <string.h>
-
+#include "daemon/front/members.h"
+#include "daemon/resolve/dns-text.h"
 #include "protocol/error.h"
-
-/* json_object_set_new_nocheck takes the value also when it fails, and a NULL value is such a failure. */
-static int set(json_t *object, const char *key, json_t *value)
-{
-	return json_object_set_new_nocheck(object, key, value);
-}
-
-/* Puts an object together from a failure-remembering series of set(): NULL when any of them failed. */
-static json_t *checked(json_t *object, int failed)
-{
-	if (!failed)
-		return object;
-	json_decref(object);
-	return NULL;
-}
-
-static json_t *format_endpoint(const struct endpoint *endpoint, bool with_port)
-{
-	struct address plain = endpoint->address;
-	char text[ADDRESS_TEXT_SIZE], scope[IF_NAMESIZE];
-	json_t *object = json_object();
-	int failed = 0;
-
-	plain.scope = 0;
-	failed |= set(object, "family", json_string(plain.family == AF_INET6 ? "inet6" : "inet"));
-	failed |= set(object, "address", json_string(address_format(&plain, text, sizeof(text))));
-	if (with_port)
-		failed |= set(object, "port", json_integer(endpoint->port));
-	if (endpoint->address.scope > 0) {
-		const char *name = if_indextoname(endpoint->address.scope, scope);
-
-		failed |=
-			set(object, "scope",
-			    name ? json_string(name) : json_sprintf("%u", endpoint->address.scope));
-	}
-	return checked(object, failed);
-}
 
 static json_t *format_attempt(const struct race_attempt *attempt,
 			      const struct request_result *result)
@@ -53,17 +15,17 @@ static json_t *format_attempt(const struct race_attempt *attempt,
 	json_t *object = json_object();
 	int failed = 0;
 
-	failed |= set(object, "endpoint", format_endpoint(&attempt->candidate.endpoint, true));
-	failed |= set(object, "target", json_string(attempt->candidate.target));
-	failed |= set(object, "source", json_string(source_name(attempt->candidate.source)));
-	failed |= set(object, "startedUsec",
-		      json_integer((json_int_t)(attempt->started_us - result->started_us)));
-	failed |= set(object, "elapsedUsec",
-		      json_integer((json_int_t)(end_us - attempt->started_us)));
-	failed |= set(object, "outcome", json_string(outcome_name(outcome)));
+	failed |= members_set(object, "endpoint",
+			      members_format_endpoint(&attempt->candidate.endpoint, true));
+	failed |= members_set_text(object, "target", attempt->candidate.target);
+	failed |= members_set_text(object, "source", source_name(attempt->candidate.source));
+	failed |=
+		members_set_count(object, "startedUsec", attempt->started_us - result->started_us);
+	failed |= members_set_count(object, "elapsedUsec", end_us - attempt->started_us);
+	failed |= members_set_text(object, "outcome", outcome_name(outcome));
 	if (attempt->error < 0 && !error_varlink_name(attempt->error))
-		failed |= set(object, "error", json_string(error_errno_name(attempt->error)));
-	return checked(object, failed);
+		failed |= members_set_text(object, "error", error_errno_name(attempt->error));
+	return members_finish(object, failed);
 }
 
 /* The first ones, and the winner in the last place when it came later. Sets attempts and, where asked, attemptsOmitted. */
@@ -79,13 +41,11 @@ static int set_attempts(json_t *object, const struct request_result *result, siz
 				       ? result->winner
 				       : i;
 
-		failed |= json_array_append_new(array,
-						format_attempt(&result->attempts[index], result));
+		failed |= members_append(array, format_attempt(&result->attempts[index], result));
 	}
-	failed |= set(object, "attempts", array);
+	failed |= members_set(object, "attempts", array);
 	if (with_omitted)
-		failed |= set(object, "attemptsOmitted",
-			      json_integer((json_int_t)(result->n_attempts - n)));
+		failed |= members_set_count(object, "attemptsOmitted", result->n_attempts - n);
 	return failed;
 }
 
@@ -94,43 +54,17 @@ json_t *replies_connected(const struct request_result *result, size_t max_attemp
 	json_t *object = json_object();
 	int failed = 0;
 
-	failed |= set(object, "fileDescriptor", json_integer(0));
-	failed |= set(object, "peer", format_endpoint(&result->peer, true));
-	failed |= set(object, "local", format_endpoint(&result->local, true));
-	failed |= set(object, "name", json_string(result->name));
-	failed |= set(object, "seal",
-		      json_array()); /* nothing is sealed in this version, and the reply says so */
-	failed |= set(object, "resolveUsec", json_integer((json_int_t)result->resolve_us));
-	failed |= set(object, "totalUsec", json_integer((json_int_t)result->total_us));
+	failed |= members_set_count(object, "fileDescriptor", 0);
+	failed |= members_set(object, "peer", members_format_endpoint(&result->peer, true));
+	failed |= members_set(object, "local", members_format_endpoint(&result->local, true));
+	failed |= members_set_text(object, "name", result->name);
+	/* Nothing is sealed in this version, and the reply says so. */
+	failed |= members_set(object, "seal", json_array());
+	failed |= members_set_count(object, "resolveUsec", result->resolve_us);
+	failed |= members_set_count(object, "totalUsec", result->total_us);
 	failed |= set_attempts(object, result, max_attempts, true);
-	failed |= set(object, "hasNext", json_false());
-	return checked(object, failed);
-}
-
-json_t *replies_resolved(const struct request_result *result)
-{
-	const struct candidate *first = &result->candidates[0];
-	uint32_t ttl_s = first->ttl_s;
-	json_t *object = json_object(), *endpoints = json_array();
-	int failed = 0;
-
-	for (size_t i = 0; i < result->n_candidates; i++) {
-		const struct endpoint *endpoint = &result->candidates[i].endpoint;
-
-		failed |= json_array_append_new(endpoints,
-						format_endpoint(endpoint, endpoint->port > 0));
-		if (result->candidates[i].ttl_s < ttl_s)
-			ttl_s = result->candidates[i].ttl_s;
-	}
-	failed |= set(object, "endpoints", endpoints);
-	failed |= set(object, "name", json_string(result->name));
-	failed |= set(object, "source", json_string(source_name(first->source)));
-	if (first->source == SOURCE_DNS)
-		failed |= set(object, "ttlUsec", json_integer((json_int_t)ttl_s * 1000000));
-	if (result->server)
-		failed |= set(object, "server", format_endpoint(result->server, true));
-	failed |= set(object, "resolveUsec", json_integer((json_int_t)result->total_us));
-	return checked(object, failed);
+	failed |= members_set(object, "hasNext", json_false());
+	return members_finish(object, failed);
 }
 
 static const char *stage_name(enum request_stage stage)
@@ -146,6 +80,30 @@ static const char *stage_name(enum request_stage stage)
 	return "unknown";
 }
 
+/* Who said so, as far as that is known. */
+static int set_witness(json_t *object, const struct request_result *result)
+{
+	if (!result->origin)
+		return 0;
+	return members_set_server(object, result->origin) | members_set_ede(object, result->origin);
+}
+
+static int set_failed_servers(json_t *object, const struct origin *origin)
+{
+	char rcode[DNS_TEXT_NAME_SIZE];
+	int failed = 0;
+
+	if (!origin)
+		return 0;
+	if (origin->has_rcode)
+		failed |= members_set_text(object, "rcode",
+					   dns_text_rcode_name(origin->rcode, rcode));
+	if (origin->has_server)
+		failed |= members_set(object, "server",
+				      members_format_endpoint(&origin->server, true));
+	return failed | members_set_asked(object, origin) | members_set_ede(object, origin);
+}
+
 json_t *replies_error(const struct request_result *result, const struct request_params *params)
 {
 	json_t *object = json_object();
@@ -153,35 +111,41 @@ json_t *replies_error(const struct request_result *result, const struct request_
 
 	switch (-result->status) {
 	case ASOCK_E_CONNECT_FAILED:
-		failed |= set(object, "errno", json_string(error_errno_name(result->headline)));
+		failed |= members_set_text(object, "errno", error_errno_name(result->headline));
 		failed |= set_attempts(object, result, LIMIT_ATTEMPTS_IN_REPLY, true);
 		break;
 	case ASOCK_E_TIMED_OUT:
-		failed |= set(object, "stage", json_string(stage_name(result->stage)));
+		failed |= members_set_text(object, "stage", stage_name(result->stage));
 		failed |= set_attempts(object, result, LIMIT_ATTEMPTS_IN_REPLY, false);
+		if (result->stage == REQUEST_STAGE_RESOLVE && result->origin)
+			failed |= members_set_asked(object, result->origin);
 		break;
 	case ASOCK_E_DENIED:
 		failed |=
-			set(object, "stage", json_string(policy_stage_name(result->denied_stage)));
+			members_set_text(object, "stage", policy_stage_name(result->denied_stage));
+		break;
+	case ASOCK_E_LIMIT_EXCEEDED: /* the other limits are the call's, not the request's */
+		failed |= members_set_text(object, "limit", "QuestionsInFlight");
 		break;
 	case ASOCK_E_NAME_NOT_FOUND:
 	case ASOCK_E_NO_DATA:
-		failed |= set(object, "name", json_string(result->name));
+		failed |= members_set_text(object, "name", result->name);
+		failed |= set_witness(object, result);
+		break;
+	case ASOCK_E_SERVICE_UNAVAILABLE:
+		failed |= members_set_text(object, "name", result->name);
 		break;
 	case ASOCK_E_SERVER_FAILED:
-		if (result->rcode)
-			failed |= set(object, "rcode", json_string(result->rcode));
-		if (result->server)
-			failed |= set(object, "server", format_endpoint(result->server, true));
+		failed |= set_failed_servers(object, result->origin);
 		break;
 	case ASOCK_E_INVALID_NAME:
-		failed |= set(object, "reason", json_string(result->reason ? result->reason : ""));
+		failed |= members_set_text(object, "reason", result->reason ? result->reason : "");
 		break;
 	case ASOCK_E_UNKNOWN_SERVICE:
-		failed |= set(object, "service", json_string(params->service));
+		failed |= members_set_text(object, "service", params->service);
 		break;
 	default:
 		break;
 	}
-	return checked(object, failed);
+	return members_finish(object, failed);
 }

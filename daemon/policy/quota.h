@@ -18,6 +18,7 @@ enum quota_kind {
 	QUOTA_CALLS,
 	QUOTA_ATTEMPTS,
 	QUOTA_DESCRIPTORS, /* handed over and not yet read */
+	QUOTA_QUESTIONS,   /* that the name servers are asked */
 	QUOTA_N_KINDS
 };
 

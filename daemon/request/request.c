@@ -4,25 +4,26 @@
  *
  *   IDLE ── start ──► RUNNING ──► DONE
  *
- * While RUNNING, a connect request has a resolve and a racer side by side: the answers of the one go into the other as
- * they come, so the race starts with the first family. The racer ends the request. A resolve request has no racer: it
- * collects the answers, and once one family is there the other has only a short while to follow.
+ * While RUNNING, a connect request has a service and a racer side by side: the answers of the one go into the other as
+ * they come, so the race starts with the first family. The racer ends the request. Requests for addresses alone have no
+ * racer: they collect the answers, and once one family is there the other has only a short while to follow. Requests for
+ * records and names have an operation of their own.
  */
 #include "daemon/request/request.h"
 
 #include <assert.h>
 #include <event2/event.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 
 #include "daemon/base/clock.h"
 #include "daemon/base/log.h"
-#include "daemon/connect/gai-conf.h"
 #include "daemon/connect/racer.h"
 #include "daemon/connect/route.h"
 #include "daemon/policy/quota.h"
-#include "daemon/resolve/resolve.h"
+#include "daemon/resolve/record.h"
 #include "protocol/error.h"
 
 enum request_state {
@@ -35,16 +36,22 @@ struct request {
 	enum request_state state;
 	struct request_env *env;
 	struct request_params params;
-	struct resolve *resolve; /* owned */
-	struct racer *racer;	 /* owned; REQUEST_CONNECT only */
-	struct event *grace;	 /* owned; REQUEST_RESOLVE only: the second family's time is up */
-	struct addrlist found;	 /* REQUEST_RESOLVE only */
+	struct service *service;      /* owned: of a host */
+	struct record_lookup *record; /* owned: REQUEST_RECORD only */
+	struct reverse *reverse;      /* owned: REQUEST_ADDRESS only */
+	struct racer *racer;	      /* owned; REQUEST_CONNECT only */
+	struct event *grace;	      /* owned; for addresses alone: the second family's time is up */
+	struct addrlist found;	      /* likewise */
+	struct ordering_reason *reasons; /* owned; REQUEST_EXPLAIN only, as the next three */
+	struct request_question *questions;
+	size_t n_questions, n_questions_omitted;
 	uint64_t started_us, deadline_us, resolved_us, finished_us;
 	uint64_t
 		judged_generation; /* of the policy, when the request began: every address was judged under it or later */
 	bool is_name_denied;
 	int status;
-	int fault; /* of an answer that could not be kept */
+	int located; /* what came of the service */
+	int fault;   /* of an answer that could not be kept */
 	const char *reason;
 	int fd; /* owned: connected */
 	struct endpoint peer, local;
@@ -63,7 +70,7 @@ int request_new(struct request **ret, const struct request_params *params, struc
 	request->env = env;
 	request->params = *params;
 	request->fd = -1;
-	if (params->kind == REQUEST_RESOLVE) {
+	if (params->kind != REQUEST_CONNECT) {
 		request->grace = evtimer_new(env->base, on_grace, request);
 		if (!request->grace)
 			return -ENOMEM;
@@ -74,8 +81,12 @@ int request_new(struct request **ret, const struct request_params *params, struc
 
 void request_cancel(struct request *request)
 {
-	if (request->resolve)
-		resolve_cancel(request->resolve);
+	if (request->service)
+		service_cancel(request->service);
+	if (request->record)
+		record_cancel(request->record);
+	if (request->reverse)
+		reverse_cancel(request->reverse);
 	if (request->racer)
 		racer_cancel(request->racer);
 	if (request->grace)
@@ -89,10 +100,14 @@ struct request *request_free(struct request *request)
 		return NULL;
 	request_cancel(request);
 	racer_free(request->racer);
-	resolve_free(request->resolve);
+	service_free(request->service);
+	record_free(request->record);
+	reverse_free(request->reverse);
 	if (request->grace)
 		event_free(request->grace);
 	addrlist_done(&request->found);
+	free(request->reasons);
+	free(request->questions);
 	(void)close_fd(request->fd);
 	free(request);
 	return NULL;
@@ -153,6 +168,11 @@ static bool on_judge_candidate(const struct candidate *candidate, void *arg)
 	return judge_endpoint(arg, &candidate->endpoint);
 }
 
+bool request_may_dial(const struct request *request, const struct candidate *candidate)
+{
+	return judge_endpoint(request, &candidate->endpoint);
+}
+
 bool request_may_hand_over(const struct request *request)
 {
 	return request->judged_generation == policy_get_generation(request->env->policy) ||
@@ -181,13 +201,52 @@ static int take_winner(struct request *request)
 static void on_raced(struct racer *racer, int status, void *arg)
 {
 	struct request *request = arg;
+	size_t n;
 
-	(void)racer;
+	(void)racer_get_attempts(racer, &n);
 	if (status == 0)
 		status = take_winner(request);
 	else if (request->fault < 0)
 		status = request->fault;
+	else if (request->located < 0 && n == 0 && status != -ASOCK_E_TIMED_OUT)
+		status = request->located; /* the race knows of addresses only */
 	request_finish(request, status);
+}
+
+static bool on_take_question(void *arg)
+{
+	const struct request *request = arg;
+	uid_t uid = request->params.identity.peer_uid;
+
+	return quota_has_share(request->env->quota, uid, QUOTA_QUESTIONS,
+			       request->env->config->questions_in_flight) &&
+	       quota_charge(request->env->quota, uid, QUOTA_QUESTIONS, SIZE_MAX) == 0;
+}
+
+static void on_give_question(void *arg)
+{
+	const struct request *request = arg;
+
+	quota_discharge(request->env->quota, request->params.identity.peer_uid, QUOTA_QUESTIONS);
+}
+
+static void on_question(const char *name, uint16_t type, int status, const struct origin *origin,
+			void *arg)
+{
+	struct request *request = arg;
+	struct request_question *question;
+
+	if (!request->questions)
+		request->questions = calloc(LIMIT_QUESTIONS_EXPLAINED, sizeof(*question));
+	if (!request->questions || request->n_questions == LIMIT_QUESTIONS_EXPLAINED) {
+		request->n_questions_omitted++;
+		return;
+	}
+	question = &request->questions[request->n_questions++];
+	memcpy(question->name, name, strlen(name) + 1);
+	question->type = type;
+	question->status = status;
+	question->origin = *origin;
 }
 
 static uint64_t value_or(uint64_t value, uint64_t configured)
@@ -195,19 +254,19 @@ static uint64_t value_or(uint64_t value, uint64_t configured)
 	return value > 0 ? value : configured;
 }
 
-static void on_answer(struct resolve *resolve, int family, int status,
-		      const struct candidate *items, size_t n, void *arg)
+static void on_answer(struct service *service, int family, int status,
+		      const struct candidate *items, size_t n, bool is_last, void *arg)
 {
 	struct request *request = arg;
 	int r = 0;
 
-	(void)resolve;
+	(void)service;
 	if (n > 0 && request->resolved_us == 0)
 		request->resolved_us = clock_now_us();
 	if (request->racer) {
-		r = racer_add_answer(request->racer, family, status, items, n);
-		if (r < 0 && racer_add_answer(request->racer, family, r, NULL, 0) <
-				     0) /* or it would wait for it */
+		r = racer_add_answer(request->racer, family, status, items, n, is_last);
+		/* Or it would wait for it. */
+		if (r < 0 && racer_add_answer(request->racer, family, r, NULL, 0, true) < 0)
 			r = -ENOMEM;
 	} else {
 		for (size_t i = 0; i < n && r == 0; i++)
@@ -227,35 +286,14 @@ static void on_answer(struct resolve *resolve, int family, int status,
 /* Puts what was found into the order in which Connect would try it. */
 static int sort_found(struct request *request)
 {
-	struct addrlist *found = &request->found;
-	size_t n = found->len < ADDRSORT_MAX ? found->len : ADDRSORT_MAX;
-	CLEANUP(freep) struct addrsort_item *items = calloc(n, sizeof(*items));
-	CLEANUP(freep) struct candidate *sorted = calloc(n, sizeof(*sorted));
-	size_t order[ADDRSORT_MAX];
+	bool is_explained = request->params.kind == REQUEST_EXPLAIN;
 
-	if (!items || !sorted)
-		return -ENOMEM;
-	gai_conf_refresh(request->env->sorting.gai_conf);
-	for (size_t i = 0; i < n; i++) {
-		items[i].destination = found->items[i].endpoint;
-		if (items[i].destination.port == 0)
-			items[i].destination.port =
-				1; /* a route is looked up, nothing is sent; port 0 is no destination */
-		addrsort_find_source(&request->env->sorting, &items[i].destination,
-				     &items[i].source);
-	}
-	addrsort(request->env->sorting.gai_conf, items, n, request->params.families, order, NULL);
-	for (size_t i = 0; i < n; i++)
-		sorted[i] = found->items[order[i]];
-	free(found->items);
-	found->items = TAKE_PTR(sorted);
-	found->len = found->allocated = n;
-	if (found->len > request->env->config->addresses_per_call)
-		found->len = request->env->config->addresses_per_call;
-	return 0;
+	return ordering_sort(&request->found, &request->env->sorting, request->params.families,
+			     request->env->config->addresses_per_call,
+			     is_explained ? &request->reasons : NULL);
 }
 
-static void finish_resolve(struct request *request, int status)
+static void finish_located(struct request *request, int status)
 {
 	if (request->fault < 0)
 		status = request->fault;
@@ -268,17 +306,36 @@ static void on_grace(evutil_socket_t fd, short what, void *arg)
 {
 	(void)fd;
 	(void)what;
-	finish_resolve(arg, 0);
+	finish_located(arg, 0);
 }
 
-static void on_resolved(struct resolve *resolve, int status, void *arg)
+static void on_located(struct service *service, int status, void *arg)
 {
+	static const int families[] = { AF_INET6, AF_INET };
 	struct request *request = arg;
 
-	(void)resolve;
-	if (!request->racer)
-		finish_resolve(request, status);
-	/* A race goes on by itself: it has every family's answer. */
+	(void)service;
+	request->located = status;
+	if (!request->racer) {
+		finish_located(request, status);
+		return;
+	}
+	/* A race goes on by itself; a family that it still waits for will not be answered. */
+	for (size_t i = 0; status < 0 && i < ARRAY_LEN(families); i++)
+		if (racer_add_answer(request->racer, families[i], status, NULL, 0, true) < 0)
+			request->fault = -ENOMEM;
+}
+
+static void on_recorded(struct record_lookup *record, int status, void *arg)
+{
+	(void)record;
+	request_finish(arg, status);
+}
+
+static void on_named(struct reverse *reverse, int status, void *arg)
+{
+	(void)reverse;
+	request_finish(arg, status);
 }
 
 static int start_racer(struct request *request)
@@ -308,17 +365,106 @@ static int start_racer(struct request *request)
 	return r < 0 ? r : racer_start(request->racer, on_raced, request);
 }
 
-static int start(struct request *request)
+static struct dns_lookup_account make_account(struct request *request)
 {
-	struct resolve_params params = {
-		.host = request->params.host,
-		.families = request->params.families,
+	return (struct dns_lookup_account){ on_take_question, on_give_question, request };
+}
+
+static resolve_question_fn *get_question_fn(const struct request *request)
+{
+	return request->params.kind == REQUEST_EXPLAIN ? on_question : NULL;
+}
+
+static int start_record(struct request *request)
+{
+	struct record_params params = {
+		.name = request->params.host,
+		.type = request->params.type,
 		.deadline_us = request->deadline_us,
 		.allow = on_judge_name,
-		.allow_arg = request,
+		.arg = request,
+		.account = make_account(request),
+	};
+	int r = record_new(&request->record, &params, request->env->resolver, request->env->base,
+			   &request->reason);
+
+	return r < 0 ? r : record_start(request->record, on_recorded, request);
+}
+
+static int start_reverse(struct request *request)
+{
+	struct reverse_params params = {
+		.deadline_us = request->deadline_us,
+		.allow = on_judge_name,
+		.arg = request,
+		.account = make_account(request),
 	};
 	int r;
 
+	if (address_parse_scoped(request->params.host, &params.address) < 0 ||
+	    params.address.family == AF_UNIX) {
+		request->reason = "the text is no address";
+		return -ASOCK_E_INVALID_NAME;
+	}
+	r = reverse_new(&request->reverse, &params, request->env->resolver, request->env->base);
+	return r < 0 ? r : reverse_start(request->reverse, on_named, request);
+}
+
+/* The port, where the service has one, and the name by which it may have SRV records. */
+static int read_service(struct request *request, struct service_params *params,
+			char name[SERVICE_NAME_BYTES + 1])
+{
+	const char *service = request->params.service;
+	size_t len = service ? strcspn(service, "=") : 0;
+	int r;
+
+	params->has_port = true;
+	if (!service)
+		return 0;
+	if (len > 0 && len <= SERVICE_NAME_BYTES && strspn(service, "0123456789") < len) {
+		memcpy(name, service, len);
+		name[len] = '\0';
+		params->name = name;
+	}
+	params->srv_only = request->params.kind == REQUEST_SERVICE;
+	r = resolver_get_port(request->env->resolver, service, request->params.transport,
+			      &params->resolve.port);
+	if (r != -ASOCK_E_UNKNOWN_SERVICE || !params->name || service[len] == '=')
+		return params->srv_only ? 0 : r;
+	params->has_port = false; /* SRV records say which */
+	return 0;
+}
+
+static int start_service(struct request *request)
+{
+	char name[SERVICE_NAME_BYTES + 1];
+	struct service_params params = {
+		.resolve = {
+			.host = request->params.host,
+			.families = request->params.families,
+			.deadline_us = request->deadline_us,
+			.allow = on_judge_name,
+			.question = get_question_fn(request),
+			.arg = request,
+			.account = make_account(request),
+		},
+		.transport = request->params.transport,
+	};
+	int r = read_service(request, &params, name);
+
+	if (r < 0)
+		return r;
+	r = service_new(&request->service, &params, request->env->resolver, request->env->base,
+			&request->reason);
+	if (r == -ENODEV) /* the zone of a literal; the reason says so */
+		r = -ASOCK_E_INVALID_NAME;
+	if (r == 0 && request->params.kind == REQUEST_CONNECT)
+		r = start_racer(request);
+	return r < 0 ? r : service_start(request->service, on_answer, on_located, request);
+}
+
+static int start(struct request *request)
+{
 	if (!policy_allows_anything(request->env->policy, &request->params.identity)) {
 		/* Who may ask for nothing is told nothing: no service, no interface, no shape of a name. */
 		request->is_name_denied = true;
@@ -328,24 +474,18 @@ static int start(struct request *request)
 	    !policy_allows_option(request->env->policy, &request->params.identity,
 				  request->params.privileged_option))
 		return -ASOCK_E_DENIED;
-	if (request->params.service) {
-		r = resolver_get_port(request->env->resolver, request->params.service,
-				      request->params.transport, &params.port);
-		if (r < 0)
-			return r;
+	switch (request->params.kind) {
+	case REQUEST_RECORD:
+		return start_record(request);
+	case REQUEST_ADDRESS:
+		return start_reverse(request);
+	case REQUEST_CONNECT:
+	case REQUEST_RESOLVE:
+	case REQUEST_SERVICE:
+	case REQUEST_EXPLAIN:
+		return start_service(request);
 	}
-	r = resolve_new(&request->resolve, &params, request->env->resolver, request->env->base,
-			&request->reason);
-	if (r == -ENODEV) /* the zone of a literal; the reason says so */
-		r = -ASOCK_E_INVALID_NAME;
-	if (r < 0)
-		return r;
-	if (request->params.kind == REQUEST_CONNECT) {
-		r = start_racer(request);
-		if (r < 0)
-			return r;
-	}
-	return resolve_start(request->resolve, on_answer, on_resolved, request);
+	return -EINVAL;
 }
 
 int request_start(struct request *request, request_done_fn *done, void *arg)
@@ -374,7 +514,7 @@ static enum policy_stage get_denied_stage(const struct request *request)
 {
 	if (request->is_name_denied)
 		return POLICY_STAGE_NAME;
-	return request->resolve ? POLICY_STAGE_ADDRESS : POLICY_STAGE_OPTION;
+	return request->service ? POLICY_STAGE_ADDRESS : POLICY_STAGE_OPTION;
 }
 
 void request_get_result(const struct request *request, struct request_result *ret)
@@ -392,12 +532,24 @@ void request_get_result(const struct request *request, struct request_result *re
 		.local = request->local,
 		.candidates = request->found.items,
 		.n_candidates = request->found.len,
+		.questions = request->questions,
+		.n_questions = request->n_questions,
+		.n_questions_omitted = request->n_questions_omitted,
+		.reasons = request->reasons,
 	};
 
-	if (request->resolve) {
-		result.name = resolve_get_name(request->resolve);
-		result.rcode = resolve_get_rcode(request->resolve);
-		result.server = resolve_get_server(request->resolve);
+	if (request->service) {
+		result.name = service_get_name(request->service);
+		result.origin = service_get_origin(request->service);
+		result.targets = service_get_targets(request->service, &result.n_targets);
+	} else if (request->record) {
+		result.name = record_get_name(request->record);
+		result.origin = record_get_origin(request->record);
+		result.answer = record_get_answer(request->record);
+	} else if (request->reverse) {
+		result.name = reverse_get_question(request->reverse);
+		result.origin = reverse_get_origin(request->reverse);
+		result.names = reverse_get_names(request->reverse, &result.n_names);
 	}
 	if (request->racer) {
 		result.attempts = racer_get_attempts(request->racer, &result.n_attempts);

@@ -16,6 +16,10 @@
 #include "daemon/connect/race.h"
 #include "daemon/connect/sockopts.h"
 #include "daemon/policy/policy.h"
+#include "daemon/request/ordering.h"
+#include "daemon/resolve/origin.h"
+#include "daemon/resolve/reverse.h"
+#include "daemon/resolve/service.h"
 
 struct event_base;
 struct request;
@@ -34,13 +38,18 @@ struct request_env {
 
 enum request_kind {
 	REQUEST_CONNECT,
-	REQUEST_RESOLVE
+	REQUEST_RESOLVE, /* the addresses of a host, and of a service if there is one */
+	REQUEST_SERVICE, /* the targets of a service: its SRV records are wanted, not what stands in for them */
+	REQUEST_RECORD,	 /* the records of one type */
+	REQUEST_ADDRESS, /* the names of an address */
+	REQUEST_EXPLAIN	 /* what REQUEST_CONNECT would try, without trying */
 };
 
 struct request_params {
 	enum request_kind kind;
-	const char *host;    /* used in start only */
+	const char *host;    /* used in start only; for REQUEST_ADDRESS an address in text */
 	const char *service; /* likewise; NULL: no port, REQUEST_RESOLVE only */
+	uint16_t type;	     /* REQUEST_RECORD */
 	enum transport transport;
 	enum family_choice families;
 	uint64_t timeout_us; /* 0 in these four: the configured value */
@@ -53,6 +62,14 @@ struct request_params {
 	struct sockopts options;
 	const char *privileged_option; /* the first one asked for; NULL: none; static */
 	struct identity identity;
+};
+
+/* A question that was asked on the way, of the cache or the servers. */
+struct request_question {
+	char name[LIMIT_NAME_BYTES + 1];
+	uint16_t type;
+	int status; /* 0: records were found */
+	struct origin origin;
 };
 
 /* Where the deadline or the policy ended it. */
@@ -71,15 +88,22 @@ struct request_result {
 	enum policy_stage denied_stage; /* for -ASOCK_E_DENIED */
 	const char *name;		/* as looked up; NULL: it did not come so far */
 	const char *reason;		/* for -ASOCK_E_INVALID_NAME, static */
-	const char *rcode;		/* for -ASOCK_E_SERVER_FAILED; NULL: none */
-	const struct endpoint *server;	/* the name server that answered or failed; NULL: none */
+	const struct origin *origin;	/* where the answer, or its failure, came from; NULL: it did not come so far */
 	int headline;			/* for -ASOCK_E_CONNECT_FAILED: -errno of the whole */
 	const struct race_attempt *attempts;
 	size_t n_attempts;
 	size_t winner; /* index in attempts; REQUEST_CONNECT with status 0 only */
 	struct endpoint peer, local;
-	const struct candidate *candidates; /* REQUEST_RESOLVE: in order */
+	const struct candidate *candidates; /* REQUEST_RESOLVE, _SERVICE, _EXPLAIN: in order */
 	size_t n_candidates;
+	const struct service_target *targets; /* REQUEST_SERVICE: in order; candidates have their index as rank */
+	size_t n_targets;
+	const struct dns_answer *answer; /* REQUEST_RECORD */
+	const struct reverse_name *names; /* REQUEST_ADDRESS */
+	size_t n_names;
+	const struct request_question *questions; /* REQUEST_EXPLAIN */
+	size_t n_questions, n_questions_omitted;
+	const struct ordering_reason *reasons; /* REQUEST_EXPLAIN: as many as candidates */
 };
 
 typedef void request_done_fn(struct request *request, int status, void *arg);
@@ -93,6 +117,9 @@ struct request *request_free(struct request *request);
 DEFINE_CLEANUP(struct request, request_free)
 
 void request_get_result(const struct request *request, struct request_result *ret);
+
+/* REQUEST_EXPLAIN: whether the policy would let this candidate be dialled. */
+bool request_may_dial(const struct request *request, const struct candidate *candidate);
 
 /* Judges the winner once more when the policy has changed since it was dialled; false: it may not be handed over. */
 bool request_may_hand_over(const struct request *request);

@@ -62,7 +62,7 @@ struct dns_answer {
 	uint16_t n_records;
 	uint32_t rtt_us; /* how long the server took */
 	struct endpoint server;
-	uint32_t ede_text; /* offset in bytes of its text, a NUL behind it */
+	uint32_t ede_text; /* with ede: the offset in bytes of its text, a NUL behind it */
 	uint32_t len;	   /* of bytes */
 	/* Chain and records, each a length (uint16_t, in the host's order) and that many octets of record data. */
 	uint8_t bytes[];
@@ -83,8 +83,14 @@ DEFINE_CLEANUP(struct dns_answer, dns_answer_free)
 /* What it takes of memory, in bytes. */
 size_t dns_answer_get_size(const struct dns_answer *answer);
 
-/* The next record: first the chain, then the records; *at is 0 at first. false: there is none. */
-bool dns_answer_next(const struct dns_answer *answer, size_t *at, struct dns_record *ret);
+/* A place among the records of an answer; zeroed at first. */
+struct dns_cursor {
+	size_t index, offset;
+};
+
+/* The next record: first the chain, then the records. false: there is none. */
+bool dns_answer_next(const struct dns_answer *answer, struct dns_cursor *cursor,
+		     struct dns_record *ret);
 
 /* Addresses of an answer to A or AAAA, at most max; answers how many. */
 size_t dns_answer_get_addresses(const struct dns_answer *answer, struct address *ret, size_t max);

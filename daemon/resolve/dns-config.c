@@ -137,9 +137,6 @@ static void publish(struct dns_config_file *file, bool is_changed)
 	config->trust_ad = from->trust_ad;
 	config->no_aaaa = from->no_aaaa;
 	config->generation += is_changed ? 1 : 0;
-	config->n_servers = file->groups[0].n_servers;
-	for (size_t i = 0; i < config->n_servers; i++)
-		config->servers[i] = file->groups[0].servers[i].endpoint;
 }
 
 static void free_groups(struct name_servers *groups, size_t n)

@@ -30,11 +30,8 @@ struct dns_config {
 	bool trust_ad;	  /* the servers' word on DNSSEC counts */
 	bool no_aaaa;	  /* nobody is asked for IPv6 addresses */
 	bool random_case; /* RandomCase= */
-	uint64_t
-		generation; /* counts up whenever a group changed; a new search list alone is no change */
-
-	struct endpoint servers[LIMIT_NAME_SERVERS]; /* of groups[0] */
-	size_t n_servers;
+	/* Counts up whenever a group changed; a new search list alone is no change. */
+	uint64_t generation;
 };
 
 /* The group with the longest domain that name (lower case, no final dot) equals or lies below; else groups[0]. */

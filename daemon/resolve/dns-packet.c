@@ -1,9 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * DNS messages as bytes. The scanner alone decides what is well-formed. ldns is lenient (it takes an A record of no
- * bytes) and slow with hostile compression (80 ms for one message of 64 KiB), so what it is given are single records
- * of the types whose data the scanner has checked and that count here: A, AAAA and CNAME of the answer section. Records
- * of other types never reach it, and so neither do the names in them that the scanner does not know about.
+ * DNS messages as bytes. The scanner alone decides what is well-formed; behind it nothing is checked twice.
  *
  * The work of one scan is bounded thrice: each pointer leads strictly backwards, to something that ends before that
  * part of the name begins in which the pointer stands, so no name loops; a name has at most MAX_HOPS pointers and 255
@@ -11,37 +8,45 @@
  * a message of thousands of names, each through the same long ladder of pointers, from costing milliseconds. The
  * thousands of records that an honest large set may have all point at one name, which is why the last target and its
  * length are remembered.
+ *
+ * Reading is bounded by the records that may count (RECORDS_MAX) times the links of the chain.
  */
 #include "daemon/resolve/dns-packet.h"
 
-#include <ldns/ldns.h>
+#include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "daemon/resolve/dns-name.h"
 #include "protocol/text.h"
 
 #define HEADER_BYTES	12
 #define MAX_MESSAGE	65535
-#define MAX_NAME_OCTETS 255 /* RFC 1035 section 2.3.4 */
 #define MAX_HOPS	126
 #define MAX_STEPS	8192
 #define MIN_QUESTION	5  /* root, type, class */
 #define MIN_RECORD	11 /* root, type, class, TTL, length */
 #define RECORD_FIXED	10 /* what stands between the owner and the data */
-#define FLAG_QR		0x80
+#define FLAG_QR		0x80 /* in the third octet, as TC and RD */
 #define FLAG_TC		0x02
+#define FLAG_RD		0x01
+#define FLAG_AD		0x20 /* in the fourth */
+#define CLASS_IN	1
+#define OPTION_COOKIE	10
+#define OPTION_PADDING	12
+#define OPTION_EDE	15
+#define OPT_FIXED	11 /* an OPT without options */
 #define OPCODE_MASK	0x78
 #define RCODE_MASK	0x0f
 #define MAX_TTL		INT32_MAX /* RFC 2181 section 8 */
 #define SECTION_ANSWER	0
+#define SECTION_AUTHORITY 1
 #define SECTION_EXTRA	2
 #define N_SECTIONS	3
 #define COUNT_AT(i)	(4 + 2 * (size_t)(i)) /* question, answer, authority, additional */
 
-/*
- * Records of one answer that ldns is given: four times the addresses that are kept. Names behind long ladders of pointers
- * cost it a microsecond each, and 64 KiB have room for four thousand.
- */
-#define RECORDS_MAX (4 * LIMIT_DNS_ADDRESSES)
+/* Records of one answer that are looked at: four times the addresses that are kept, since honest servers send no more. */
+#define RECORDS_MAX 256
 
 struct scan {
 	const uint8_t *packet;
@@ -63,15 +68,32 @@ struct record {
 
 /* What the data of a type consists of: octets, then names, then octets. */
 struct data_form {
-	size_t octets_before;
-	unsigned int n_names;
-	size_t octets_after;
+	uint16_t type;
+	uint8_t octets_before, n_names, octets_after;
 };
 
-/* A name uncompressed, lower case, with its root. */
-struct wire_name {
-	uint8_t bytes[MAX_NAME_OCTETS];
-	size_t len;
+/* RFC 3597 section 4: these alone may have compressed names in their data, and so have to be known. */
+static const struct data_form forms[] = {
+	{ DNS_TYPE_A, 4, 0, 0 },
+	{ DNS_TYPE_AAAA, 16, 0, 0 },
+	{ DNS_TYPE_CNAME, 0, 1, 0 },
+	{ DNS_TYPE_PTR, 0, 1, 0 },
+	{ DNS_TYPE_NS, 0, 1, 0 },
+	{ DNS_TYPE_SOA, 0, 2, 20 },
+	{ DNS_TYPE_SRV, 6, 1, 0 },
+	{ DNS_TYPE_MX, 2, 1, 0 },
+	{ DNS_TYPE_DNAME, 0, 1, 0 },
+	{ 3, 0, 1, 0 },	 /* MD */
+	{ 4, 0, 1, 0 },	 /* MF */
+	{ 7, 0, 1, 0 },	 /* MB */
+	{ 8, 0, 1, 0 },	 /* MG */
+	{ 9, 0, 1, 0 },	 /* MR */
+	{ 14, 0, 2, 0 }, /* MINFO */
+	{ 17, 0, 2, 0 }, /* RP */
+	{ 18, 2, 1, 0 }, /* AFSDB */
+	{ 21, 2, 1, 0 }, /* RT */
+	{ 26, 2, 2, 0 }, /* PX */
+	{ 36, 2, 1, 0 }, /* KX */
 };
 
 static uint16_t read_u16(const uint8_t *bytes)
@@ -82,11 +104,6 @@ static uint16_t read_u16(const uint8_t *bytes)
 static uint32_t read_u32(const uint8_t *bytes)
 {
 	return (uint32_t)read_u16(bytes) << 16 | read_u16(bytes + 2);
-}
-
-static uint8_t fold(uint8_t byte)
-{
-	return (uint8_t)text_lower((char)byte);
 }
 
 /*
@@ -115,7 +132,7 @@ static int scan_name(struct scan *scan, size_t end)
 				scan->pos = at + 2;
 				if (target == scan->known_target) {
 					octets += scan->known_octets;
-					return octets <= MAX_NAME_OCTETS ? 0 : -EBADMSG;
+					return octets <= DNS_NAME_OCTETS ? 0 : -EBADMSG;
 				}
 				first_target = target;
 				octets_before = octets;
@@ -125,7 +142,7 @@ static int scan_name(struct scan *scan, size_t end)
 			continue;
 		}
 		octets += byte + 1U;
-		if (byte > LIMIT_LABEL_BYTES || octets > MAX_NAME_OCTETS)
+		if (byte > LIMIT_LABEL_BYTES || octets > DNS_NAME_OCTETS)
 			return -EBADMSG;
 		at += byte + 1U;
 	} while (byte != 0);
@@ -168,33 +185,12 @@ static int scan_record(struct scan *scan, struct record *ret)
 	return 0;
 }
 
-static bool data_form_of(uint16_t type, struct data_form *ret)
+static const struct data_form *find_form(uint16_t type)
 {
-	switch (type) {
-	case LDNS_RR_TYPE_A:
-		*ret = (struct data_form){ 4, 0, 0 };
-		return true;
-	case LDNS_RR_TYPE_AAAA:
-		*ret = (struct data_form){ 16, 0, 0 };
-		return true;
-	case LDNS_RR_TYPE_CNAME:
-	case LDNS_RR_TYPE_DNAME:
-	case LDNS_RR_TYPE_NS:
-	case LDNS_RR_TYPE_PTR:
-		*ret = (struct data_form){ 0, 1, 0 };
-		return true;
-	case LDNS_RR_TYPE_MX:
-		*ret = (struct data_form){ 2, 1, 0 };
-		return true;
-	case LDNS_RR_TYPE_SRV:
-		*ret = (struct data_form){ 6, 1, 0 };
-		return true;
-	case LDNS_RR_TYPE_SOA:
-		*ret = (struct data_form){ 0, 2, 20 };
-		return true;
-	default:
-		return false;
-	}
+	for (size_t i = 0; i < ARRAY_LEN(forms); i++)
+		if (forms[i].type == type)
+			return &forms[i];
+	return NULL;
 }
 
 /* Options fill the data exactly (RFC 6891 section 6.1.2). */
@@ -217,25 +213,25 @@ static int scan_options(struct scan *scan, size_t end)
 /* The data of a record by the rules of its type; pos moves behind it. */
 static int scan_data(struct scan *scan, const struct record *record)
 {
+	const struct data_form *form = find_form(record->type);
 	size_t len = record->end - record->data;
-	struct data_form form;
 
-	if (record->type == LDNS_RR_TYPE_OPT)
+	if (record->type == DNS_TYPE_OPT)
 		return scan_options(scan, record->end);
-	if (!data_form_of(record->type, &form)) {
+	if (!form) {
 		scan->pos = record->end;
 		return 0;
 	}
-	if (len < form.octets_before)
+	if (len < form->octets_before)
 		return -EBADMSG;
-	scan->pos += form.octets_before;
-	for (unsigned int i = 0; i < form.n_names; i++) {
+	scan->pos += form->octets_before;
+	for (unsigned int i = 0; i < form->n_names; i++) {
 		int err = scan_name(scan, record->end);
 
 		if (err < 0)
 			return err;
 	}
-	if (record->end - scan->pos != form.octets_after)
+	if (record->end - scan->pos != form->octets_after)
 		return -EBADMSG;
 	scan->pos = record->end;
 	return 0;
@@ -285,7 +281,7 @@ int dns_packet_scan(const uint8_t *packet, size_t len)
 			err = scan_record(&scan, &record);
 			if (err < 0)
 				return err;
-			if (record.type == LDNS_RR_TYPE_OPT) {
+			if (record.type == DNS_TYPE_OPT) {
 				bool root = packet[record.start] == 0;
 
 				if (has_options || section != SECTION_EXTRA || !root)
@@ -300,116 +296,70 @@ int dns_packet_scan(const uint8_t *packet, size_t len)
 	return scan.pos == len ? 0 : -EBADMSG;
 }
 
-/*
- * The text of a name as bytes: labels of printable ASCII. There are no escapes, so a backslash, which other programs
- * would read as one, is refused with what cannot be seen.
- */
-static int wire_from_text(const char *text, struct wire_name *ret)
+static void write_u16(uint8_t *bytes, size_t value)
 {
-	size_t len = strlen(text), label = 0;
-
-	if (len == 0 || len > LIMIT_NAME_BYTES)
-		return -EINVAL;
-	for (size_t i = 0; i <= len; i++) {
-		char c = text[i];
-
-		if (c == '.' || c == '\0') {
-			size_t label_len = i - label;
-
-			if (label_len == 0 || label_len > LIMIT_LABEL_BYTES)
-				return -EINVAL;
-			ret->bytes[label] = (uint8_t)label_len;
-			label = i + 1;
-			continue;
-		}
-		if (c <= ' ' || c > '~' || c == '\\')
-			return -EINVAL;
-		ret->bytes[i + 1] = fold((uint8_t)c);
-	}
-	ret->bytes[len + 1] = 0;
-	ret->len = len + 2;
-	return 0;
+	bytes[0] = (uint8_t)(value >> 8);
+	bytes[1] = (uint8_t)value;
 }
 
-/* And back, for a name that a server chose: the text will be compared, logged and shown, so it has to look like a host. */
-static int wire_to_text(const struct wire_name *wire, char *ret)
+/* One option of OPT; data NULL: zeros. */
+static size_t write_option(uint8_t *to, uint16_t code, const uint8_t *data, size_t len)
 {
-	size_t at = 0;
-
-	if (wire->len < 2)
-		return -EBADMSG;
-	while (wire->bytes[at] != 0) {
-		size_t label_end = at + 1 + wire->bytes[at];
-
-		if (at > 0)
-			ret[at - 1] = '.';
-		for (at++; at < label_end; at++) {
-			char c = (char)wire->bytes[at];
-
-			if (c <= ' ' || c > '~' || c == '.' || c == '/' || c == '\\')
-				return -EBADMSG;
-			ret[at - 1] = c;
-		}
-	}
-	ret[at - 1] = '\0';
-	return 0;
+	write_u16(to, code);
+	write_u16(to + 2, len);
+	if (data)
+		memcpy(to + 4, data, len);
+	else
+		memset(to + 4, 0, len);
+	return 4 + len;
 }
 
-/* Length octets are below 64 and so not touched by folding. */
-static bool wire_equal(const struct wire_name *name, const uint8_t *bytes, size_t len)
+/* OPT (RFC 6891 section 6.1.2) behind the len octets that the message has; answers the new length. */
+static size_t write_opt(uint8_t *buffer, size_t len, const struct dns_packet_options *options)
 {
-	if (len != name->len)
-		return false;
-	for (size_t i = 0; i < len; i++) {
-		if (fold(bytes[i]) != name->bytes[i])
-			return false;
-	}
-	return true;
+	size_t at = len + OPT_FIXED;
+
+	memset(buffer + len, 0, OPT_FIXED);
+	write_u16(buffer + len + 1, DNS_TYPE_OPT);
+	write_u16(buffer + len + 3, LIMIT_DNS_UDP_BYTES);
+	if (options->cookie_len > 0)
+		at += write_option(buffer + at, OPTION_COOKIE, options->cookie,
+				   options->cookie_len);
+	if (options->is_padded)
+		at += write_option(buffer + at, OPTION_PADDING, NULL,
+				   DNS_PADDING_BLOCK - 1 - (at + 3) % DNS_PADDING_BLOCK);
+	write_u16(buffer + len + OPT_FIXED - 2, at - len - OPT_FIXED);
+	return at;
 }
 
-static void packet_freep(ldns_pkt **packet)
+int dns_packet_build_query(const char *name, uint16_t type, uint16_t id,
+			   const struct dns_packet_options *options, uint8_t *buffer, size_t size,
+			   size_t *ret_len)
 {
-	ldns_pkt_free(*packet);
-}
-
-static void rdf_freep(ldns_rdf **rdf)
-{
-	ldns_rdf_deep_free(*rdf);
-}
-
-static void records_freep(ldns_rr_list **records)
-{
-	ldns_rr_list_deep_free(*records);
-}
-
-int dns_packet_build_query(const char *name, uint16_t type, uint16_t id, bool edns, uint8_t *buffer,
-			   size_t size, size_t *ret_len)
-{
-	CLEANUP(packet_freep) ldns_pkt *packet = NULL;
-	CLEANUP(rdf_freep) ldns_rdf *owner = NULL;
-	CLEANUP(freep) uint8_t *bytes = NULL;
-	struct wire_name wire;
+	struct dns_name owner;
 	size_t len;
-	int err;
+	int r = dns_name_from_text(name, &owner);
 
-	err = wire_from_text(name, &wire);
-	if (err < 0)
-		return err;
-	owner = ldns_rdf_new_frm_data(LDNS_RDF_TYPE_DNAME, wire.len, wire.bytes);
-	if (!owner)
-		return -ENOMEM;
-	packet = ldns_pkt_query_new(owner, (ldns_rr_type)type, LDNS_RR_CLASS_IN, LDNS_RD);
-	if (!packet)
-		return -ENOMEM;
-	(void)TAKE_PTR(owner); /* the packet has it now */
-	ldns_pkt_set_id(packet, id);
-	if (edns)
-		ldns_pkt_set_edns_udp_size(packet, LIMIT_DNS_UDP_BYTES);
-	if (ldns_pkt2wire(&bytes, packet, &len) != LDNS_STATUS_OK)
-		return -ENOMEM;
-	if (len > size)
+	if (r < 0 || size < DNS_QUERY_MAX_BYTES || options->cookie_len > DNS_COOKIE_MAX_BYTES)
 		return -EINVAL;
-	memcpy(buffer, bytes, len);
+	memset(buffer, 0, HEADER_BYTES);
+	write_u16(buffer, id);
+	buffer[2] = FLAG_RD;
+	buffer[3] = options->wants_ad ? FLAG_AD : 0;
+	write_u16(buffer + COUNT_AT(0), 1);
+	memcpy(buffer + HEADER_BYTES, owner.bytes, owner.len);
+	/* The letters as they are written: their case may be what the answer is told from forgeries by. */
+	for (size_t i = 0; name[i] != '\0'; i++)
+		if (name[i] != '.')
+			buffer[HEADER_BYTES + 1 + i] = (uint8_t)name[i];
+	len = HEADER_BYTES + owner.len;
+	write_u16(buffer + len, type);
+	write_u16(buffer + len + 2, CLASS_IN);
+	len += 4;
+	if (options->edns) {
+		write_u16(buffer + COUNT_AT(1 + SECTION_EXTRA), 1);
+		len = write_opt(buffer, len, options);
+	}
 	*ret_len = len;
 	return 0;
 }
@@ -417,18 +367,27 @@ int dns_packet_build_query(const char *name, uint16_t type, uint16_t id, bool ed
 bool dns_packet_matches(const uint8_t *packet, size_t len, const char *name, uint16_t type,
 			uint16_t id)
 {
-	struct wire_name wire;
+	struct dns_name owner;
 	const uint8_t *question = packet + HEADER_BYTES;
 
-	if (wire_from_text(name, &wire) < 0)
+	if (dns_name_from_text(name, &owner) < 0)
 		return false;
-	if (len < HEADER_BYTES + wire.len + 4 || read_u16(packet) != id)
+	if (len < HEADER_BYTES + owner.len + 4 || read_u16(packet) != id)
 		return false;
 	if ((packet[2] & (FLAG_QR | OPCODE_MASK)) != FLAG_QR || read_u16(packet + COUNT_AT(0)) != 1)
 		return false;
 	/* The first name of a message has nothing to point back at, so its bytes are all there. */
-	return wire_equal(&wire, question, wire.len) && read_u16(question + wire.len) == type &&
-	       read_u16(question + wire.len + 2) == LDNS_RR_CLASS_IN;
+	return dns_name_equal(&owner, question, owner.len) &&
+	       read_u16(question + owner.len) == type &&
+	       read_u16(question + owner.len + 2) == CLASS_IN;
+}
+
+bool dns_packet_has_case(const uint8_t *packet, const char *name)
+{
+	for (size_t i = 0; name[i] != '\0'; i++)
+		if (name[i] != '.' && packet[HEADER_BYTES + 1 + i] != (uint8_t)name[i])
+			return false;
+	return true;
 }
 
 enum dns_remnant dns_packet_get_remnant(const uint8_t *packet, size_t len, const char *name,
@@ -446,191 +405,315 @@ enum dns_remnant dns_packet_get_remnant(const uint8_t *packet, size_t len, const
 								       : DNS_REMNANT_NONE;
 }
 
-static int add_record(const uint8_t *packet, size_t len, const struct record *record,
-		      ldns_rr_list *records)
-{
-	size_t pos = record->start;
-	ldns_rr *rr = NULL;
-	ldns_status status;
-
-	status = ldns_wire2rr(&rr, packet, len, &pos, LDNS_SECTION_ANSWER);
-	if (status == LDNS_STATUS_MEM_ERR)
-		return -ENOMEM;
-	if (status != LDNS_STATUS_OK)
-		return -EBADMSG;
-	if (!ldns_rr_list_push_rr(records, rr)) {
-		ldns_rr_free(rr);
-		return -ENOMEM;
-	}
-	return 0;
-}
-
-/* The records that may count, and the upper bits of the rcode, which stand in OPT (RFC 6891 section 6.1.3). */
-static int collect_records(const uint8_t *packet, size_t len, uint16_t type, ldns_rr_list *records,
-			   int *ret_rcode)
-{
-	int rcode = packet[3] & RCODE_MASK;
+/* A walk over the records of a scanned message. */
+struct walk {
 	struct scan scan;
-	int err;
+	size_t section, left;
+};
 
-	err = scan_begin(&scan, packet, len);
-	if (err < 0)
-		return err;
-	for (size_t section = 0; section < N_SECTIONS; section++) {
-		size_t count = read_u16(packet + COUNT_AT(1 + section));
+static void walk_begin(struct walk *walk, const uint8_t *packet, size_t len)
+{
+	*walk = (struct walk){ 0 };
+	if (scan_begin(&walk->scan, packet, len) < 0)
+		walk->section = N_SECTIONS; /* nobody scanned it */
+	else
+		walk->left = read_u16(packet + COUNT_AT(1));
+}
 
-		for (size_t i = 0; i < count; i++) {
-			struct record record;
+static bool walk_next(struct walk *walk, struct record *ret)
+{
+	while (walk->section < N_SECTIONS && walk->left == 0)
+		if (++walk->section < N_SECTIONS)
+			walk->left = read_u16(walk->scan.packet + COUNT_AT(1 + walk->section));
+	if (walk->section == N_SECTIONS || scan_record(&walk->scan, ret) < 0)
+		return false;
+	walk->left--;
+	walk->scan.pos = ret->end;
+	return true;
+}
 
-			err = scan_record(&scan, &record);
-			if (err < 0)
-				return err;
-			scan.pos = record.end;
-			if (record.type == LDNS_RR_TYPE_OPT)
-				rcode |= (int)(record.ttl >> 24) << 4;
-			if (section != SECTION_ANSWER || record.class != LDNS_RR_CLASS_IN)
-				continue;
-			if (record.type != LDNS_RR_TYPE_CNAME &&
-			    (record.type != type || (type != DNS_TYPE_A && type != DNS_TYPE_AAAA)))
-				continue;
-			if (ldns_rr_list_rr_count(records) == RECORDS_MAX)
-				continue;
-			err = add_record(packet, len, &record, records);
-			if (err < 0)
-				return err;
+static void read_ede(const uint8_t *data, size_t len, struct dns_head *head)
+{
+	size_t n = 0;
+
+	if (len < 2 || head->ede != DNS_EDE_NONE)
+		return;
+	head->ede = read_u16(data);
+	for (size_t i = 2; i < len && n < sizeof(head->ede_text) - 1; i++)
+		if (data[i] >= ' ' && data[i] <= '~')
+			head->ede_text[n++] = (char)data[i];
+	head->ede_text[n] = '\0';
+}
+
+static void read_options(const uint8_t *packet, const struct record *opt, struct dns_head *head)
+{
+	for (size_t at = opt->data; at < opt->end;) {
+		uint16_t code = read_u16(packet + at), len = read_u16(packet + at + 2);
+		const uint8_t *data = packet + at + 4;
+
+		if (code == OPTION_EDE)
+			read_ede(data, len, head);
+		/* RFC 7873 section 4: the client's part alone, or with 8 to 32 octets of the server's. */
+		if (code == OPTION_COOKIE && len <= sizeof(head->cookie) &&
+		    (len == DNS_COOKIE_CLIENT_BYTES || len >= 2 * DNS_COOKIE_CLIENT_BYTES)) {
+			memcpy(head->cookie, data, len);
+			head->cookie_len = len;
 		}
+		at += 4U + len;
 	}
-	*ret_rcode = rcode;
-	return 0;
 }
 
-/* Whether the record is of this type, at this name, and has the one field that each of our types has. */
-static bool record_is(const ldns_rr *rr, ldns_rr_type type, const struct wire_name *owner)
+void dns_packet_read_head(const uint8_t *packet, size_t len, struct dns_head *ret)
 {
-	const ldns_rdf *name = ldns_rr_owner(rr);
+	struct record record;
+	struct walk walk;
 
-	return ldns_rr_get_type(rr) == type && ldns_rr_rd_count(rr) == 1 &&
-	       wire_equal(owner, ldns_rdf_data(name), ldns_rdf_size(name));
+	*ret = (struct dns_head){
+		.rcode = packet[3] & RCODE_MASK,
+		.truncated = packet[2] & FLAG_TC,
+		.authenticated = packet[3] & FLAG_AD,
+		.ede = DNS_EDE_NONE,
+	};
+	walk_begin(&walk, packet, len);
+	while (walk_next(&walk, &record)) {
+		if (record.type != DNS_TYPE_OPT)
+			continue;
+		ret->edns = true;
+		ret->rcode |= (uint16_t)((record.ttl >> 24) << 4);
+		read_options(packet, &record, ret);
+	}
 }
 
-static void lower_ttl(const ldns_rr *rr, uint32_t *ttl_s)
+/* The name at pos, without its pointers; pos moves behind it. The scanner has seen it. */
+static void expand_name(const uint8_t *packet, size_t *pos, struct dns_name *ret)
 {
-	uint32_t this_s = ldns_rr_ttl(rr) > MAX_TTL ? 0 : ldns_rr_ttl(rr);
+	size_t at = *pos;
+	bool jumped = false;
+
+	ret->len = 0;
+	for (;;) {
+		uint8_t byte = packet[at];
+
+		if (byte >= 0xc0) {
+			if (!jumped)
+				*pos = at + 2;
+			jumped = true;
+			at = read_u16(packet + at) & 0x3fff;
+			continue;
+		}
+		memcpy(ret->bytes + ret->len, packet + at, byte + 1U);
+		ret->len += byte + 1U;
+		at += byte + 1U;
+		if (byte == 0)
+			break;
+	}
+	if (!jumped)
+		*pos = at;
+}
+
+/* The records that may belong to the answer. */
+struct harvest {
+	const uint8_t *packet;
+	uint16_t type; /* asked for */
+	struct record records[RECORDS_MAX];
+	size_t n;
+	struct record soa; /* of the authority section; end 0: none */
+};
+
+static void collect_records(const uint8_t *packet, size_t len, uint16_t type, struct harvest *ret)
+{
+	struct record record;
+	struct walk walk;
+
+	ret->packet = packet;
+	ret->type = type;
+	ret->n = 0;
+	ret->soa.end = 0;
+	walk_begin(&walk, packet, len);
+	while (walk_next(&walk, &record)) {
+		if (record.class != CLASS_IN)
+			continue;
+		if (walk.section == SECTION_AUTHORITY && record.type == DNS_TYPE_SOA)
+			ret->soa = record;
+		if (walk.section != SECTION_ANSWER || ret->n == RECORDS_MAX)
+			continue;
+		if (record.type == DNS_TYPE_CNAME || record.type == type)
+			ret->records[ret->n++] = record;
+	}
+}
+
+static bool record_is(const struct harvest *harvest, const struct record *record, uint16_t type,
+		      const struct dns_name *owner)
+{
+	struct dns_name name;
+	size_t pos = record->start;
+
+	if (record->type != type)
+		return false;
+	expand_name(harvest->packet, &pos, &name);
+	return dns_name_equal(owner, name.bytes, name.len);
+}
+
+static void lower_ttl(const struct record *record, uint32_t *ttl_s)
+{
+	uint32_t this_s = record->ttl > MAX_TTL ? 0 : record->ttl;
 
 	if (this_s < *ttl_s)
 		*ttl_s = this_s;
 }
 
-static const ldns_rr *find_alias(const ldns_rr_list *records, const struct wire_name *owner)
+/*
+ * Moves name to the end of its CNAME chain, in whatever order the records stand, and notes the links. A DNAME counts through
+ * the CNAME that the server makes of it (RFC 6672 section 3.1). A loop is a chain without end and so ends at the same limit.
+ */
+static int follow_chain(const struct harvest *harvest, struct dns_name *name,
+			const struct record *links[LIMIT_CNAME_CHAIN], size_t *ret_n)
 {
-	for (size_t i = 0; i < ldns_rr_list_rr_count(records); i++) {
-		const ldns_rr *rr = ldns_rr_list_rr(records, i);
+	size_t n = 0;
 
-		if (record_is(rr, LDNS_RR_TYPE_CNAME, owner))
-			return rr;
+	if (harvest->type == DNS_TYPE_CNAME) {
+		*ret_n = 0; /* the link itself is asked for */
+		return 0;
 	}
-	return NULL;
+	for (;;) {
+		const struct record *link = NULL;
+		size_t pos;
+
+		for (size_t i = 0; i < harvest->n && !link; i++)
+			if (record_is(harvest, &harvest->records[i], DNS_TYPE_CNAME, name))
+				link = &harvest->records[i];
+		if (!link)
+			break;
+		if (n == LIMIT_CNAME_CHAIN)
+			return -EBADMSG;
+		links[n++] = link;
+		pos = link->data;
+		expand_name(harvest->packet, &pos, name);
+	}
+	*ret_n = n;
+	return 0;
+}
+
+/* Record data without pointers: at most so much longer as its names are. */
+static size_t expanded_max(const struct record *record)
+{
+	const struct data_form *form = find_form(record->type);
+
+	return record->end - record->data + (form ? form->n_names * (size_t)DNS_NAME_OCTETS : 0);
+}
+
+/* Writes length and data; answers how many bytes that took. */
+static size_t write_record(const uint8_t *packet, const struct record *record, uint8_t *to)
+{
+	const struct data_form *form = find_form(record->type);
+	size_t pos = record->data, at = sizeof(uint16_t);
+	uint16_t len;
+
+	if (form) {
+		memcpy(to + at, packet + pos, form->octets_before);
+		at += form->octets_before;
+		pos += form->octets_before;
+		for (unsigned int i = 0; i < form->n_names; i++) {
+			struct dns_name name;
+
+			expand_name(packet, &pos, &name);
+			memcpy(to + at, name.bytes, name.len);
+			at += name.len;
+		}
+	}
+	memcpy(to + at, packet + pos, record->end - pos);
+	at += record->end - pos;
+	len = (uint16_t)(at - sizeof(len));
+	memcpy(to, &len, sizeof(len));
+	return at;
 }
 
 /*
- * Moves name to the end of its CNAME chain, in whatever order the records stand. A DNAME counts through the CNAME that
- * the server makes of it (RFC 6672 section 3.1). A loop is a chain without end and so ends at the same limit.
+ * How long it may be remembered that there is nothing (RFC 2308 section 5): the SOA's own TTL or its MINIMUM, the smaller; 0
+ * without a SOA of a zone that name is in.
  */
-static int follow_chain(const ldns_rr_list *records, struct wire_name *name, size_t *ret_links,
-			uint32_t *ttl_s)
+static uint32_t get_negative_ttl(const struct harvest *harvest, const struct dns_name *name)
 {
-	size_t n_links = 0;
+	const struct record *soa = &harvest->soa;
+	uint32_t ttl_s = MAX_TTL, minimum_s;
+	struct dns_name zone;
+	size_t pos = soa->start, at = 0;
 
-	for (;;) {
-		const ldns_rr *alias = find_alias(records, name);
-		const ldns_rdf *target;
+	if (soa->end == 0)
+		return 0;
+	expand_name(harvest->packet, &pos, &zone);
+	while (at < name->len && name->len - at > zone.len)
+		at += name->bytes[at] + 1U;
+	if (at >= name->len || !dns_name_equal(&zone, name->bytes + at, name->len - at))
+		return 0;
+	lower_ttl(soa, &ttl_s);
+	minimum_s = read_u32(harvest->packet + soa->end - 4);
+	return minimum_s < ttl_s ? minimum_s : ttl_s;
+}
 
-		if (!alias)
-			break;
-		if (n_links == LIMIT_CNAME_CHAIN)
-			return -EBADMSG;
-		n_links++;
-		lower_ttl(alias, ttl_s);
-		target = ldns_rr_rdf(alias, 0);
-		if (ldns_rdf_size(target) > sizeof(name->bytes))
-			return -EBADMSG;
-		name->len = ldns_rdf_size(target);
-		for (size_t i = 0; i < name->len; i++)
-			name->bytes[i] = fold(ldns_rdf_data(target)[i]);
+/* The answer as one allocation: sized by what it may take, then filled. */
+static int make_answer(const struct harvest *harvest, const struct record *const *records,
+		       size_t n_chain, size_t n, const struct dns_head *head,
+		       struct dns_answer **ret)
+{
+	size_t ede_size = head->ede != DNS_EDE_NONE ? strlen(head->ede_text) + 1 : 0;
+	size_t max = ede_size, at = 0;
+	struct dns_answer *answer;
+	struct dns_answer *smaller;
+	int r;
+
+	for (size_t i = 0; i < n; i++)
+		max += sizeof(uint16_t) + expanded_max(records[i]);
+	r = dns_answer_new(&answer, max);
+	if (r < 0)
+		return r;
+	answer->ttl_s = MAX_TTL;
+	for (size_t i = 0; i < n; i++) {
+		at += write_record(harvest->packet, records[i], answer->bytes + at);
+		lower_ttl(records[i], &answer->ttl_s);
 	}
-	*ret_links = n_links;
+	answer->ede_text = (uint32_t)at;
+	memcpy(answer->bytes + at, head->ede_text, ede_size);
+	answer->len = (uint32_t)(at + ede_size);
+	answer->type = harvest->type;
+	answer->rcode = head->rcode;
+	answer->ede = head->ede;
+	answer->n_chain = (uint16_t)n_chain;
+	answer->n_records = (uint16_t)(n - n_chain);
+	smaller = realloc(answer, dns_answer_get_size(answer));
+	*ret = smaller ? smaller : answer;
 	return 0;
 }
 
-static void take_addresses(const ldns_rr_list *records, const struct wire_name *owner,
-			   uint16_t type, struct dns_answer *answer)
+int dns_packet_read_answer(const uint8_t *packet, size_t len, const char *name, uint16_t type,
+			   struct dns_answer **ret)
 {
-	size_t len = type == DNS_TYPE_A ? 4 : 16;
+	const struct record *records[LIMIT_CNAME_CHAIN + LIMIT_DNS_RECORDS];
+	size_t max = type == DNS_TYPE_A || type == DNS_TYPE_AAAA ? LIMIT_DNS_ADDRESSES
+								  : LIMIT_DNS_RECORDS;
+	struct harvest harvest;
+	struct dns_head head;
+	struct dns_name owner;
+	size_t n_chain, n;
+	int r;
 
-	for (size_t i = 0; i < ldns_rr_list_rr_count(records); i++) {
-		const ldns_rr *rr = ldns_rr_list_rr(records, i);
-		struct address *address = &answer->addresses[answer->n_addresses];
-
-		if (answer->n_addresses == ARRAY_LEN(answer->addresses))
-			break;
-		if (!record_is(rr, (ldns_rr_type)type, owner) ||
-		    ldns_rdf_size(ldns_rr_rdf(rr, 0)) != len)
-			continue;
-		address->family = type == DNS_TYPE_A ? AF_INET : AF_INET6;
-		memcpy(address->bytes, ldns_rdf_data(ldns_rr_rdf(rr, 0)), len);
-		lower_ttl(rr, &answer->ttl_s);
-		answer->n_addresses++;
-	}
-}
-
-int dns_packet_read(const uint8_t *packet, size_t len, const char *name, uint16_t type,
-		    struct dns_answer *ret)
-{
-	CLEANUP(records_freep) ldns_rr_list *records = NULL;
-	struct dns_answer answer = { .ttl_s = UINT32_MAX };
-	struct wire_name owner;
-	size_t n_links;
-	int err;
-
-	if (wire_from_text(name, &owner) < 0)
+	if (dns_name_from_text(name, &owner) < 0)
 		return -EBADMSG;
-	records = ldns_rr_list_new();
-	if (!records)
-		return -ENOMEM;
-	err = collect_records(packet, len, type, records, &answer.rcode);
-	if (err < 0)
-		return err;
-	answer.truncated = packet[2] & FLAG_TC;
-	err = follow_chain(records, &owner, &n_links, &answer.ttl_s);
-	if (err < 0)
-		return err;
-	/* The name asked for was our own choice; only one that the server chose must pass. */
-	if (n_links > 0) {
-		err = wire_to_text(&owner, answer.canonical);
-		if (err < 0)
-			return err;
-	} else {
-		for (size_t i = 0; name[i] != '\0'; i++)
-			answer.canonical[i] = text_lower(name[i]);
+	dns_packet_read_head(packet, len, &head);
+	collect_records(packet, len, type, &harvest);
+	r = follow_chain(&harvest, &owner, records, &n_chain);
+	if (r < 0)
+		return r;
+	n = n_chain;
+	for (size_t i = 0; i < harvest.n && n - n_chain < max; i++)
+		if (record_is(&harvest, &harvest.records[i], type, &owner))
+			records[n++] = &harvest.records[i];
+	r = make_answer(&harvest, records, n_chain, n, &head, ret);
+	if (r == 0 && n == n_chain) {
+		uint32_t negative_s = get_negative_ttl(&harvest, &owner);
+
+		if (negative_s < (*ret)->ttl_s)
+			(*ret)->ttl_s = negative_s;
 	}
-	if (type == DNS_TYPE_A || type == DNS_TYPE_AAAA)
-		take_addresses(records, &owner, type, &answer);
-	if (answer.ttl_s == UINT32_MAX)
-		answer.ttl_s = 0; /* no record had a say */
-	*ret = answer;
-	return 0;
-}
-
-const char *dns_packet_rcode_name(int rcode)
-{
-	static const char *const names[] = {
-		"NOERROR",  "FORMERR", "SERVFAIL", "NXDOMAIN", "NOTIMP",  "REFUSED",
-		"YXDOMAIN", "YXRRSET", "NXRRSET",  "NOTAUTH",  "NOTZONE",
-	};
-
-	if (rcode == DNS_RCODE_BADVERS)
-		return "BADVERS";
-	if (rcode < 0 || (size_t)rcode >= ARRAY_LEN(names))
-		return "UNKNOWN";
-	return names[rcode];
+	return r;
 }

@@ -1,16 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Which server is asked when. The list of servers is walked in rounds; a step of the walk is a try (dns-try.c), which
- * stays open when the next one starts, so a late answer still counts. The next step comes
- *   - at once when a try failed: its server is then not asked again by this query;
- *   - FIRST_WAIT_US after the last step otherwise, doubled in each round, never longer than the configured timeout.
- * A dead first server so costs 400 ms and not the 5 s of the classic resolvers. When the walk is over the open tries
- * have until the deadline; when none is open the query has failed.
+ * Which server is asked when. The servers are walked in rounds, in the order that dns-servers gives; a step of the walk is a
+ * try (dns-try.c), which stays open when the next one starts, so a late answer still counts. The next step comes
+ *   - at once when a try failed: its server is then not asked again by this question;
+ *   - within a round, when the server takes longer than it usually does and the budget of duplicates allows it;
+ *   - else RETRY_US after the last step, doubled in each round, never longer than the configured timeout.
+ * A server that nothing is known of is asked without EDNS in the second round, one that has answered with EDNS in the third:
+ * there are networks that drop what they do not know.
  *
  *     IDLE ──start──► RUNNING ── answer, all failed, deadline ──► DONE
  *                        └────────── cancel (silent) ──────────────▲
  *
- * Even the first step is made from the loop, so whatever it meets is told after start returned.
+ * Even the first step is made from the loop, so whatever it meets is told after start returned. What is still open at the
+ * end goes to dns-late, which learns from it how its server is; not so at a cancel, which ends everything at once.
  */
 #include "daemon/resolve/dns-query.h"
 
@@ -21,15 +23,12 @@
 
 #include "daemon/base/clock.h"
 #include "daemon/base/log.h"
+#include "daemon/resolve/dns-late.h"
 #include "daemon/resolve/dns-try.h"
 #include "protocol/error.h"
 
-#define FIRST_WAIT_US UINT64_C(400000)
-#define MIN_ROUNDS    3
-#define MAX_ROUNDS    5
-#define MAX_TRIES     (LIMIT_NAME_SERVERS * MAX_ROUNDS)
-#define MAX_OPEN \
-	4 /* tries with a socket at a time; the oldest has waited over a second when a fifth starts */
+#define RETRY_US UINT64_C(400000)
+#define MAX_OPEN 4 /* tries with a socket at a time; the oldest has waited over a second when a fifth starts */
 
 enum query_state {
 	QUERY_IDLE,
@@ -37,97 +36,116 @@ enum query_state {
 	QUERY_DONE
 };
 
+/* A server of the group, in the order of the configuration. */
+struct target {
+	struct dns_server *server; /* held */
+	bool has_failed;
+	bool was_asked;
+	bool had_edns; /* a question with EDNS to it is still without an answer */
+};
+
+struct open_try {
+	struct dns_try *try; /* owned; NULL: free */
+	size_t target;
+	size_t step;
+	bool is_overdue; /* counted with its server */
+};
+
 struct dns_query {
 	enum query_state state;
-	struct event_base *base;
+	struct dns_upstream upstream;
 	char name[LIMIT_NAME_BYTES + 1];
 	uint16_t type;
-	bool use_tcp;
+	bool use_tcp, trust_ad, random_case, rotate;
 	uint64_t timeout_us;
 	uint64_t deadline_us;
-	struct endpoint servers[LIMIT_NAME_SERVERS];
-	bool failed[LIMIT_NAME_SERVERS];
-	size_t n_servers;
-	size_t first;			  /* the server that the walk begins with */
-	size_t n_steps;			  /* of the whole walk */
+	struct target targets[LIMIT_NAME_SERVERS];
+	size_t n_targets;
+	size_t order[LIMIT_NAME_SERVERS]; /* of the targets; once it has begun */
 	size_t step;			  /* the next one */
-	struct dns_try *tries[MAX_TRIES]; /* by step; owned */
-	size_t n_open;
-	bool asked; /* a try has started */
-	int fault;  /* why the last one could not */
+	struct open_try open[MAX_OPEN];
+	size_t last_step;    /* that was made */
+	uint64_t stepped_us; /* when */
+	int fault;	     /* why the last one could not */
+	bool was_asked;
 	struct event *advance;
 	struct event *deadline;
-	struct dns_answer answer;
-	struct endpoint server;
+	struct dns_answer *answer; /* owned */
+	struct endpoint failed;
 	dns_query_done_fn *done;
 	void *done_arg;
 };
 
 static void query_on_advance(evutil_socket_t fd, short what, void *arg);
 static void query_on_deadline(evutil_socket_t fd, short what, void *arg);
+static void query_on_answer(struct dns_try *try, int status, void *arg);
 
-static void query_configure(struct dns_query *query, const struct dns_config *config)
+static int query_configure(struct dns_query *query, const struct dns_query_params *params)
 {
-	unsigned int rounds = config->attempts;
+	const struct name_servers *group = params->group;
 
-	if (rounds < MIN_ROUNDS)
-		rounds = MIN_ROUNDS;
-	if (rounds > MAX_ROUNDS)
-		rounds = MAX_ROUNDS;
-	query->n_servers = config->n_servers;
-	memcpy(query->servers, config->servers, config->n_servers * sizeof(config->servers[0]));
-	query->n_steps = config->n_servers * rounds;
-	query->timeout_us = config->timeout_us;
-	query->use_tcp = config->use_tcp;
-}
-
-/* Load is spread with the kernel's randomness as everything else here; without it the first server is as good. */
-static size_t random_below(size_t n)
-{
-	uint32_t number = 0;
-
-	if (getrandom(&number, sizeof(number), GRND_NONBLOCK) < 0)
-		return 0;
-	return number % n;
+	assert(group->n_servers <= LIMIT_NAME_SERVERS);
+	query->use_tcp = params->config->use_tcp;
+	query->trust_ad = params->config->trust_ad;
+	query->random_case = params->config->random_case;
+	query->rotate = params->config->rotate;
+	query->timeout_us = params->config->timeout_us;
+	for (size_t i = 0; i < group->n_servers; i++) {
+		query->targets[i].server =
+			dns_servers_hold(query->upstream.servers, &group->servers[i]);
+		if (!query->targets[i].server)
+			return -ENOMEM;
+		query->n_targets++;
+	}
+	return 0;
 }
 
 int dns_query_new(struct dns_query **ret, const struct dns_query_params *params,
-		  struct event_base *base)
+		  const struct dns_upstream *upstream)
 {
 	CLEANUP(dns_query_freep) struct dns_query *query = NULL;
-	uint8_t probe[DNS_QUERY_MAX_BYTES];
-	size_t probe_len;
-	int err;
+	size_t len = strlen(params->name);
+	int r;
 
-	assert(params->config->n_servers <= LIMIT_NAME_SERVERS);
-	err = dns_packet_build_query(params->name, params->type, 0, true, probe, sizeof(probe),
-				     &probe_len);
-	if (err < 0)
-		return err;
+	if (len > LIMIT_NAME_BYTES)
+		return -EINVAL;
 	query = calloc(1, sizeof(*query));
 	if (!query)
 		return -ENOMEM;
-	query->base = base;
-	memcpy(query->name, params->name, strlen(params->name) + 1);
+	query->upstream = *upstream;
+	memcpy(query->name, params->name, len + 1);
 	query->type = params->type;
 	query->deadline_us = params->deadline_us;
-	query_configure(query, params->config);
-	if (params->config->rotate && query->n_servers > 0)
-		query->first = random_below(query->n_servers);
-	query->answer.rcode = -1;
-	query->advance = evtimer_new(base, query_on_advance, query);
-	query->deadline = evtimer_new(base, query_on_deadline, query);
+	r = query_configure(query, params);
+	if (r < 0)
+		return r;
+	query->advance = evtimer_new(upstream->base, query_on_advance, query);
+	query->deadline = evtimer_new(upstream->base, query_on_deadline, query);
 	if (!query->advance || !query->deadline)
 		return -ENOMEM;
 	*ret = TAKE_PTR(query);
 	return 0;
 }
 
+/* Nobody waits for this try any more, or its server would not be called late for it. */
+static void settle_overdue(struct dns_query *query, struct open_try *open)
+{
+	if (open->is_overdue)
+		dns_servers_on_overdue(query->targets[open->target].server, -1);
+	open->is_overdue = false;
+}
+
+static void close_try(struct dns_query *query, struct open_try *open)
+{
+	settle_overdue(query, open);
+	open->try = dns_try_free(open->try);
+}
+
 void dns_query_cancel(struct dns_query *query)
 {
-	for (size_t i = 0; i < MAX_TRIES; i++)
-		query->tries[i] = dns_try_free(query->tries[i]);
-	query->n_open = 0;
+	for (size_t i = 0; i < MAX_OPEN; i++)
+		if (query->open[i].try)
+			close_try(query, &query->open[i]);
 	if (query->advance)
 		(void)event_del(query->advance);
 	if (query->deadline)
@@ -145,6 +163,9 @@ struct dns_query *dns_query_free(struct dns_query *query)
 		event_free(query->advance);
 	if (query->deadline)
 		event_free(query->deadline);
+	for (size_t i = 0; i < query->n_targets; i++)
+		dns_servers_release(query->upstream.servers, query->targets[i].server);
+	dns_answer_free(query->answer);
 	free(query);
 	return NULL;
 }
@@ -163,113 +184,243 @@ int dns_query_start(struct dns_query *query, dns_query_done_fn *done, void *arg)
 	return 0;
 }
 
+/* What is open is listened to by dns-late from now on. */
+static void leave_open(struct dns_query *query)
+{
+	for (size_t i = 0; i < MAX_OPEN; i++) {
+		struct open_try *open = &query->open[i];
+
+		if (!open->try)
+			continue;
+		settle_overdue(query, open);
+		/* The hold of the query stays the query's; the try needs one of its own. */
+		if (dns_servers_hold(query->upstream.servers,
+				     &query->targets[open->target].server->config))
+			dns_late_adopt(query->upstream.late, TAKE_PTR(open->try));
+	}
+}
+
+void dns_query_abandon(struct dns_query *query)
+{
+	leave_open(query);
+	dns_query_cancel(query);
+}
+
 /* Whoever calls this returns at once: done may have freed the query. */
 static void query_finish(struct dns_query *query, int status)
 {
+	leave_open(query);
 	dns_query_cancel(query);
 	query->done(query, status, query->done_arg);
 }
 
-static size_t server_of(const struct dns_query *query, size_t step)
+static struct target *target_of(struct dns_query *query, size_t step)
 {
-	return (query->first + step) % query->n_servers;
+	return &query->targets[query->order[step % query->n_targets]];
 }
 
-static void query_server_failed(struct dns_query *query, size_t server, int status)
+static size_t round_of(const struct dns_query *query, size_t step)
 {
-	char text[ENDPOINT_TEXT_SIZE];
-
-	query->failed[server] = true;
-	query->server = query->servers[server];
-	log_debug("name server failed server=%s name=%s type=%u error=\"%s\"",
-		  endpoint_format(&query->server, text, sizeof(text)), query->name, query->type,
-		  error_text(status));
+	return step / query->n_targets;
 }
 
-/* How long the try of this step has before the next one starts beside it. */
-static uint64_t wait_after(const struct dns_query *query, size_t step)
+static uint64_t retry_wait(const struct dns_query *query, size_t round)
 {
-	uint64_t wait_us = FIRST_WAIT_US << (step / query->n_servers);
+	uint64_t wait_us = round < 8 ? RETRY_US << round : query->timeout_us;
 
 	return wait_us < query->timeout_us ? wait_us : query->timeout_us;
 }
 
-static void query_on_answer(struct dns_try *try, int status, void *arg);
-
-/* A query to silent servers must not hold a socket for each step of its walk. */
-static void query_close_oldest(struct dns_query *query)
+/* Whether the next step may come before its time: another server, that is alive, in the same round. */
+static bool may_hedge(struct dns_query *query)
 {
-	size_t step = 0;
+	return round_of(query, query->step) == round_of(query, query->last_step) &&
+	       dns_servers_get_state(target_of(query, query->step)->server) != DNS_SERVER_DEAD;
+}
 
-	while (!query->tries[step])
-		step++;
-	query->tries[step] = dns_try_free(query->tries[step]);
-	query->n_open--;
+static void query_server_failed(struct dns_query *query, struct target *target, int status)
+{
+	char text[ENDPOINT_TEXT_SIZE];
+
+	target->has_failed = true;
+	query->failed = target->server->config.endpoint;
+	log_debug("name server failed server=%s name=%s type=%u error=\"%s\"",
+		  endpoint_format(&query->failed, text, sizeof(text)), query->name, query->type,
+		  error_text(status));
+}
+
+/* A question to silent servers must not hold a socket for each step of its walk. */
+static struct open_try *find_slot(struct dns_query *query)
+{
+	struct open_try *oldest = &query->open[0];
+
+	for (size_t i = 0; i < MAX_OPEN; i++) {
+		if (!query->open[i].try)
+			return &query->open[i];
+		if (query->open[i].step < oldest->step)
+			oldest = &query->open[i];
+	}
+	dns_servers_on_silence(query->targets[oldest->target].server, clock_now_us());
+	close_try(query, oldest);
+	return oldest;
+}
+
+static struct dns_try_params make_params(const struct dns_query *query, struct dns_server *server)
+{
+	return (struct dns_try_params){
+		.name = query->name,
+		.type = query->type,
+		.server = server,
+		.streams = query->upstream.streams,
+		.use_tcp = query->use_tcp,
+		.random_case = query->random_case,
+		.trusts_ad = query->trust_ad,
+	};
 }
 
 static int query_start_try(struct dns_query *query, size_t step)
 {
 	CLEANUP(dns_try_freep) struct dns_try *try = NULL;
-	struct dns_try_params params = {
-		.name = query->name,
-		.type = query->type,
-		.server = query->servers[server_of(query, step)],
-		.use_tcp = query->use_tcp,
-	};
-	uint64_t now_us = clock_now_us();
-	struct timeval wait = clock_until(now_us, now_us + wait_after(query, step));
+	struct target *target = target_of(query, step);
+	struct dns_try_params params = make_params(query, target->server);
+	size_t round = round_of(query, step);
+	struct open_try *open;
 	int err;
 
-	err = dns_try_new(&try, &params, query->base);
+	params.no_edns = round >= 2 || (round == 1 && target->server->edns != DNS_YES);
+	err = dns_try_new(&try, &params, query->upstream.base);
+	if (err == 0)
+		err = dns_try_start(try, query_on_answer, query);
 	if (err < 0)
 		return err;
-	if (evtimer_add(query->advance, &wait) < 0)
-		return -ENOMEM;
-	err = dns_try_start(try, query_on_answer, query);
-	if (err < 0)
-		return err;
-	if (query->n_open == MAX_OPEN)
-		query_close_oldest(query);
-	query->tries[step] = TAKE_PTR(try);
-	query->n_open++;
-	query->asked = true;
+	target->was_asked = query->was_asked = true;
+	target->had_edns = target->had_edns || dns_try_has_edns(try);
+	open = find_slot(query);
+	*open = (struct open_try){ .try = TAKE_PTR(try),
+				   .target = (size_t)(target - query->targets),
+				   .step = step };
 	return 0;
 }
 
-/* The walk has come to its end without an answer. The caller returns at once. */
+static bool has_open(const struct dns_query *query)
+{
+	for (size_t i = 0; i < MAX_OPEN; i++)
+		if (query->open[i].try)
+			return true;
+	return false;
+}
+
+/* No server is left to ask. The caller returns at once. */
 static void query_give_up(struct dns_query *query)
 {
-	if (query->n_servers == 0)
+	if (query->n_targets == 0)
 		query_finish(query, -ASOCK_E_NO_SERVERS);
-	else if (!query->asked)
+	else if (!query->was_asked)
 		query_finish(query, query->fault);
 	else
 		query_finish(query, -ASOCK_E_SERVER_FAILED);
 }
 
-/*
- * Makes the next step. Servers that cannot be asked for a reason of ours are passed over in this loop and not by
- * calling back, so their number costs no stack. The caller returns at once.
- */
-static void query_advance(struct dns_query *query)
+static bool all_failed(const struct dns_query *query)
 {
+	for (size_t i = 0; i < query->n_targets; i++)
+		if (!query->targets[i].has_failed)
+			return false;
+	return true;
+}
+
+/* Wakes up after wait_us, counted from the last step. 0, or -ENOMEM. */
+static int wake_after(struct dns_query *query, uint64_t wait_us)
+{
+	struct timeval wait = clock_until(clock_now_us(), query->stepped_us + wait_us);
+
+	return evtimer_add(query->advance, &wait) < 0 ? -ENOMEM : 0;
+}
+
+/* Whether the next step begins a new round while questions of the last one are still open: it had better wait. */
+static bool is_too_early(const struct dns_query *query)
+{
+	return has_open(query) && round_of(query, query->step) > round_of(query, query->last_step);
+}
+
+/*
+ * Makes the next step, or waits for its time unless it is_due. Servers that cannot be asked for a reason of ours are passed
+ * over in this loop and not by calling back, so their number costs no stack. The caller returns at once.
+ */
+static void query_advance(struct dns_query *query, bool is_due)
+{
+	uint64_t wait_us;
+
 	(void)event_del(query->advance);
-	while (query->step < query->n_steps) {
-		size_t step = query->step++;
-		size_t server = server_of(query, step);
+	while (!all_failed(query)) {
+		struct target *target = target_of(query, query->step);
 		int err;
 
-		if (query->failed[server])
+		if (target->has_failed) {
+			query->step++;
 			continue;
-		err = query_start_try(query, step);
-		if (err == 0)
+		}
+		wait_us = retry_wait(query, round_of(query, query->last_step));
+		if (!is_due && is_too_early(query)) {
+			if (wake_after(query, wait_us) < 0)
+				query_finish(query, -ENOMEM);
 			return;
-		query->fault = err;
-		query_server_failed(query, server, err);
+		}
+		query->last_step = query->step++;
+		err = query_start_try(query, query->last_step);
+		if (err < 0) {
+			query->fault = err;
+			query_server_failed(query, target, err);
+			continue;
+		}
+		query->stepped_us = clock_now_us();
+		wait_us = retry_wait(query, round_of(query, query->last_step));
+		if (may_hedge(query) && dns_servers_get_wait(target->server) < wait_us)
+			wait_us = dns_servers_get_wait(target->server);
+		if (wake_after(query, wait_us) < 0)
+			query_finish(query, -ENOMEM);
+		return;
 	}
-	(void)event_del(query->advance);
-	if (query->n_open == 0)
+	if (!has_open(query))
 		query_give_up(query);
+}
+
+/* The first turn: who comes first, and who is due for a probe. */
+static void query_begin(struct dns_query *query)
+{
+	struct dns_server *servers[LIMIT_NAME_SERVERS];
+	uint64_t now_us = clock_now_us();
+	uint32_t number = 0;
+
+	for (size_t i = 0; i < query->n_targets; i++)
+		servers[i] = query->targets[i].server;
+	/* Load is spread with the kernel's randomness; without it the first server is as good. */
+	if (query->rotate && getrandom(&number, sizeof(number), GRND_NONBLOCK) < 0)
+		number = 0;
+	dns_servers_count_question(query->upstream.servers);
+	if (query->n_targets > 0)
+		dns_servers_order(servers, query->n_targets, number % query->n_targets,
+				  query->order);
+	for (size_t i = 1; i < query->n_targets; i++) {
+		struct dns_server *server = servers[query->order[i]];
+		struct dns_try_params params = make_params(query, server);
+
+		if (dns_servers_take_probe(servers, query->n_targets, query->order[i], now_us))
+			dns_late_probe(query->upstream.late, &params);
+	}
+}
+
+/* The servers that are being waited for are late: other questions had better ask others. */
+static void note_overdue(struct dns_query *query)
+{
+	for (size_t i = 0; i < MAX_OPEN; i++) {
+		struct open_try *open = &query->open[i];
+
+		if (!open->try || open->is_overdue)
+			continue;
+		open->is_overdue = true;
+		dns_servers_on_overdue(query->targets[open->target].server, 1);
+	}
 }
 
 static void query_on_advance(evutil_socket_t fd, short what, void *arg)
@@ -279,29 +430,46 @@ static void query_on_advance(evutil_socket_t fd, short what, void *arg)
 	(void)fd;
 	(void)what;
 	assert(query->state == QUERY_RUNNING);
-	query_advance(query);
+	if (query->step == 0) {
+		query_begin(query);
+	} else if (has_open(query) && query->n_targets > 1) {
+		uint64_t retry_us = retry_wait(query, round_of(query, query->last_step));
+		bool is_early = clock_now_us() < query->stepped_us + retry_us;
+
+		if (is_early && !dns_servers_take_hedge(query->upstream.servers)) {
+			if (wake_after(query, retry_us) < 0)
+				query_finish(query, -ENOMEM);
+			return;
+		}
+		note_overdue(query);
+	}
+	query_advance(query, true);
 }
 
 static void query_on_answer(struct dns_try *try, int status, void *arg)
 {
 	struct dns_query *query = arg;
-	size_t step = 0;
+	struct open_try *open = query->open;
+	struct target *target;
 
 	assert(query->state == QUERY_RUNNING);
-	while (query->tries[step] != try)
-		step++;
+	while (open->try != try)
+		open++;
+	target = &query->targets[open->target];
+	/* Without EDNS it answers, and with EDNS it has kept silent. */
+	if (status == 0 && target->had_edns && !dns_try_has_edns(try))
+		dns_servers_learn_edns(target->server, false, clock_now_us());
+	if (status == 0 || status == -ASOCK_E_SERVER_FAILED) {
+		dns_answer_free(query->answer);
+		query->answer = dns_try_take_answer(try);
+	}
+	close_try(query, open);
 	if (status == 0) {
-		query->server = query->servers[server_of(query, step)];
-		query->answer = *dns_try_get_answer(try);
 		query_finish(query, 0);
 		return;
 	}
-	if (status == -ASOCK_E_SERVER_FAILED)
-		query->answer.rcode = dns_try_get_answer(try)->rcode;
-	query->tries[step] = dns_try_free(try);
-	query->n_open--;
-	query_server_failed(query, server_of(query, step), status);
-	query_advance(query);
+	query_server_failed(query, target, status);
+	query_advance(query, false);
 }
 
 static void query_on_deadline(evutil_socket_t fd, short what, void *arg)
@@ -314,12 +482,22 @@ static void query_on_deadline(evutil_socket_t fd, short what, void *arg)
 	query_finish(query, -ASOCK_E_TIMED_OUT);
 }
 
-const struct dns_answer *dns_query_get_answer(const struct dns_query *query)
+struct dns_answer *dns_query_take_answer(struct dns_query *query)
 {
-	return &query->answer;
+	return TAKE_PTR(query->answer);
 }
 
-const struct endpoint *dns_query_get_server(const struct dns_query *query)
+const struct endpoint *dns_query_get_failed(const struct dns_query *query)
 {
-	return &query->server;
+	return &query->failed;
+}
+
+size_t dns_query_get_asked(const struct dns_query *query, struct endpoint ret[LIMIT_NAME_SERVERS])
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < query->n_targets; i++)
+		if (query->targets[i].was_asked)
+			ret[n++] = query->targets[i].server->config.endpoint;
+	return n;
 }

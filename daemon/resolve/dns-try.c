@@ -4,12 +4,13 @@
  * counted and dropped, and the wait goes on; after LIMIT_DNS_FORGED_REPLIES of them somebody is guessing, and TCP makes
  * that pointless. The socket is connected, so the kernel drops what comes from elsewhere and reports ICMP errors.
  *
- *                  ┌──────────── FORMERR, NOTIMP, BADVERS: again without EDNS ────────────┐
- *                  ▼                                                                      │
- *     IDLE ──► UDP ┬─────────────────────── answer ───────────────────────────────────────┼──► DONE
- *       │          └─ TC, forgeries ─┐                                                    │     ▲
- *       ├────────────────────────────┴──► TCP_SENDING ──► TCP_READING ──── answer ────────┘     │
- *       └──► FAILING (start could not send; told from the loop) ────────────────────────────────┘
+ *                  ┌───── again without EDNS (FORMERR, NOTIMP, BADVERS), or with a new cookie ─────┐
+ *                  ▼                                                                               │
+ *     IDLE ──► UDP ┬─────────────────────── answer ────────────────────────────────────────────────┼──► DONE
+ *       │       ▲  └─ TC, forgeries, no cookie, other case ─┐                                      │     ▲
+ *       │       └─── opportunistic TLS failed ──────────┐   ▼                                      │     │
+ *       ├───────────────────────────────────────────► STREAM ───────────── answer ─────────────────┘     │
+ *       └──► FAILING (start could not send; told from the loop) ─────────────────────────────────────────┘
  *
  * Path MTU discovery is off for the UDP socket (IP_PMTUDISC_OMIT): forged "fragmentation needed" messages are not
  * believed, and questions are small anyway.
@@ -23,60 +24,73 @@
 #include <sys/random.h>
 #include <sys/socket.h>
 
+#include "daemon/base/clock.h"
 #include "daemon/base/log.h"
+#include "daemon/resolve/dns-stream.h"
 #include "protocol/error.h"
+#include "protocol/text.h"
 
-#define LENGTH_BYTES 2 /* before each message over TCP (RFC 1035 section 4.2.2) */
+#define DNS_PORT     53
+#define DNS_TLS_PORT 853
 
 enum try_state {
 	TRY_IDLE,
 	TRY_FAILING,
 	TRY_UDP,
-	TRY_TCP_SENDING, /* connecting too: the socket becomes writable when that is over */
-	TRY_TCP_READING,
+	TRY_STREAM,
 	TRY_DONE,
 };
 
 struct dns_try {
 	enum try_state state;
 	struct event_base *base;
-	char name[LIMIT_NAME_BYTES + 1];
-	uint16_t type;
-	bool use_tcp;
-	bool edns;
-	struct endpoint server;
-	struct sockaddr_storage address;
-	socklen_t address_len;
+	struct dns_try_params params; /* without the name */
+	char name[LIMIT_NAME_BYTES + 1]; /* in the case in which it is asked */
+	uint64_t started_us;
 
 	/* The message under way. */
+	bool has_edns;
+	bool is_stream; /* TCP or TLS from now on */
+	bool asked_again;
 	int fd;		  /* owned */
 	struct event *io; /* of fd */
+	struct dns_exchange *exchange; /* owned */
 	uint16_t id;
-	uint8_t query[LENGTH_BYTES +
-		      DNS_QUERY_MAX_BYTES]; /* the length too, which UDP leaves out */
-	size_t query_len;		    /* with the length */
-	size_t n_sent;
+	uint8_t query[DNS_QUERY_MAX_BYTES];
+	size_t query_len;
+	uint64_t sent_us;
 	unsigned int n_forged;
-	uint8_t length[LENGTH_BYTES];
-	uint8_t *body; /* of body_len bytes once the length is there; owned */
-	size_t body_len;
-	size_t n_read; /* of length and body together */
 
 	int failure;	       /* what FAILING will tell */
 	struct event *failing; /* tells it */
-	struct dns_answer answer;
+	struct dns_answer *answer; /* owned */
 	dns_try_done_fn *done;
 	void *done_arg;
 };
 
 static void try_on_failing(evutil_socket_t fd, short what, void *arg);
 static void try_on_datagram(evutil_socket_t fd, short what, void *arg);
-static void try_on_stream(evutil_socket_t fd, short what, void *arg);
+static void try_on_exchange(struct dns_exchange *exchange, int status, void *arg);
+
+/* Letters in a case that nobody can guess (draft-vixie-dnsext-dns0x20): a forger has to guess it too. */
+static int randomize_case(char *name)
+{
+	uint8_t bits[LIMIT_NAME_BYTES / 8 + 1];
+
+	if (getrandom(bits, sizeof(bits), 0) != sizeof(bits))
+		return -EIO;
+	for (size_t i = 0; name[i] != '\0'; i++)
+		if (text_is_alpha(name[i]) && bits[i / 8] & 1 << i % 8)
+			name[i] = (char)(name[i] ^ 0x20);
+	return 0;
+}
 
 int dns_try_new(struct dns_try **ret, const struct dns_try_params *params, struct event_base *base)
 {
 	CLEANUP(dns_try_freep) struct dns_try *try = NULL;
 	size_t name_len = strlen(params->name);
+	struct sockaddr_storage address;
+	socklen_t address_len;
 	int err;
 
 	if (name_len > LIMIT_NAME_BYTES)
@@ -86,12 +100,12 @@ int dns_try_new(struct dns_try **ret, const struct dns_try_params *params, struc
 		return -ENOMEM;
 	try->fd = -1;
 	try->base = base;
-	try->type = params->type;
-	try->server = params->server;
-	try->use_tcp = params->use_tcp;
-	try->edns = true;
+	try->params = *params;
+	try->params.name = NULL;
 	memcpy(try->name, params->name, name_len + 1);
-	err = endpoint_to_sockaddr(&params->server, &try->address, &try->address_len);
+	err = endpoint_to_sockaddr(&params->server->config.endpoint, &address, &address_len);
+	if (err == 0 && params->random_case && params->server->keeps_case != DNS_NO)
+		err = randomize_case(try->name);
 	if (err < 0)
 		return err;
 	try->failing = event_new(base, -1, 0, try_on_failing, try);
@@ -108,11 +122,7 @@ static void try_close(struct dns_try *try)
 		event_free(try->io);
 	try->io = NULL;
 	try->fd = close_fd(try->fd);
-	free(try->body);
-	try->body = NULL;
-	try->body_len = 0;
-	try->n_read = 0;
-	try->n_sent = 0;
+	try->exchange = dns_exchange_free(try->exchange);
 	try->n_forged = 0;
 }
 
@@ -132,6 +142,7 @@ struct dns_try *dns_try_free(struct dns_try *try)
 	dns_try_cancel(try);
 	if (try->failing)
 		event_free(try->failing);
+	dns_answer_free(try->answer);
 	free(try);
 	return NULL;
 }
@@ -139,6 +150,8 @@ struct dns_try *dns_try_free(struct dns_try *try)
 /* Whoever calls this returns at once: done may have freed the try. */
 static void try_finish(struct dns_try *try, int status)
 {
+	if (status < 0)
+		dns_servers_on_failure(try->params.server, status, clock_now_us());
 	dns_try_cancel(try);
 	try->done(try, status, try->done_arg);
 }
@@ -153,74 +166,120 @@ static void try_on_failing(evutil_socket_t fd, short what, void *arg)
 	try_finish(try, try->failure);
 }
 
-/* A query with an id that nobody can guess; without the kernel's randomness there is none. */
-static int try_build_query(struct dns_try *try)
+/* The server, or the port for clear text of one whose TLS cannot be had. */
+static struct name_server get_address(const struct dns_try *try, enum tls_mode tls)
 {
-	uint8_t *message = try->query + LENGTH_BYTES;
-	size_t len;
-	ssize_t n;
+	struct name_server server = try->params.server->config;
+
+	if (server.tls != TLS_NO && tls == TLS_NO && server.endpoint.port == DNS_TLS_PORT)
+		server.endpoint.port = DNS_PORT;
+	server.tls = tls;
+	return server;
+}
+
+static enum tls_mode choose_tls(const struct dns_try *try)
+{
+	struct dns_server *server = try->params.server;
+
+	if (server->config.tls == TLS_OPPORTUNISTIC && !dns_servers_may_tls(server, try->sent_us))
+		return TLS_NO;
+	return server->config.tls;
+}
+
+/* A query with an id that nobody can guess; without the kernel's randomness there is none. */
+static int try_build_query(struct dns_try *try, bool is_encrypted)
+{
+	struct dns_server *server = try->params.server;
+	struct dns_packet_options options = { .wants_ad = try->params.trusts_ad };
+	ssize_t n = getrandom(&try->id, sizeof(try->id), 0);
 	int err;
 
-	n = getrandom(&try->id, sizeof(try->id), 0);
-	if (n < 0)
-		return -errno;
 	if (n != sizeof(try->id))
-		return -EIO;
-	err = dns_packet_build_query(try->name, try->type, try->id, try->edns, message,
-				     sizeof(try->query) - LENGTH_BYTES, &len);
-	if (err < 0)
-		return err;
-	try->query[0] = (uint8_t)(len >> 8);
-	try->query[1] = (uint8_t)len;
-	try->query_len = LENGTH_BYTES + len;
-	return 0;
+		return n < 0 ? -errno : -EIO;
+	try->has_edns = !try->params.no_edns && dns_servers_may_edns(server, try->sent_us);
+	if (try->has_edns) {
+		err = dns_servers_make_cookie(server);
+		if (err < 0)
+			return err;
+		options.edns = true;
+		options.is_padded = is_encrypted;
+		/* Where the other end is proven or nobody can forge, a cookie would only tell who asks. */
+		options.cookie = is_encrypted ? NULL : server->cookie;
+		options.cookie_len = is_encrypted ? 0 : server->cookie_len;
+	}
+	return dns_packet_build_query(try->name, try->params.type, try->id, &options, try->query,
+				      sizeof(try->query), &try->query_len);
+}
+
+static int try_open_udp(struct dns_try *try)
+{
+	struct name_server server = get_address(try, TLS_NO);
+	int omit = IP_PMTUDISC_OMIT, kind = SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC;
+
+	try->fd = socket(server.endpoint.address.family, kind, 0);
+	if (try->fd < 0)
+		return -errno;
+	/* A kernel that cannot is no reason not to ask. */
+	if (server.endpoint.address.family == AF_INET6)
+		(void)setsockopt(try->fd, IPPROTO_IPV6, IPV6_MTU_DISCOVER, &omit, sizeof(omit));
+	else
+		(void)setsockopt(try->fd, IPPROTO_IP, IP_MTU_DISCOVER, &omit, sizeof(omit));
+	try->io = event_new(try->base, try->fd, EV_READ | EV_PERSIST, try_on_datagram, try);
+	return try->io && event_add(try->io, NULL) == 0 ? 0 : -ENOMEM;
+}
+
+static int try_open_stream(struct dns_try *try, enum tls_mode tls)
+{
+	struct name_server server = get_address(try, tls);
+	struct dns_exchange_params params = {
+		.server = &server,
+		.name = try->name,
+		.type = try->params.type,
+		.message = try->query,
+		.len = try->query_len,
+	};
+
+	return dns_exchange_new(&try->exchange, &params, try->params.streams);
 }
 
 /* All that can fail on our side: a query, a socket, its event. Nothing is sent yet. */
 static int try_open(struct dns_try *try)
 {
-	int kind = (try->use_tcp ? SOCK_STREAM : SOCK_DGRAM) | SOCK_NONBLOCK | SOCK_CLOEXEC;
+	enum tls_mode tls;
 	int err;
 
 	try_close(try);
-	err = try_build_query(try);
+	try->sent_us = clock_now_us();
+	tls = choose_tls(try);
+	err = try_build_query(try, tls != TLS_NO);
 	if (err < 0)
 		return err;
-	try->fd = socket(try->address.ss_family, kind, 0);
-	if (try->fd < 0)
-		return -errno;
-	if (try->use_tcp) {
-		try->io = event_new(try->base, try->fd, EV_WRITE, try_on_stream, try);
-	} else {
-		int omit = IP_PMTUDISC_OMIT;
-
-		/* A kernel that cannot is no reason not to ask. */
-		if (try->address.ss_family == AF_INET6)
-			(void)setsockopt(try->fd, IPPROTO_IPV6, IPV6_MTU_DISCOVER, &omit,
-					 sizeof(omit));
-		else
-			(void)setsockopt(try->fd, IPPROTO_IP, IP_MTU_DISCOVER, &omit, sizeof(omit));
-		try->io = event_new(try->base, try->fd, EV_READ | EV_PERSIST, try_on_datagram, try);
-	}
-	if (!try->io || event_add(try->io, NULL) < 0)
-		return -ENOMEM;
-	return 0;
+	if (tls != TLS_NO || try->is_stream || try->params.use_tcp)
+		return try_open_stream(try, tls);
+	return try_open_udp(try);
 }
 
 /* Sets the opened message off; a failure is the network's. */
 static int try_send(struct dns_try *try)
 {
+	struct name_server server = get_address(try, TLS_NO);
+	struct sockaddr_storage address;
+	socklen_t address_len;
 	ssize_t n;
+	int err;
 
-	if (connect(try->fd, (const struct sockaddr *)&try->address, try->address_len) < 0 &&
-	    errno != EINPROGRESS)
-		return -errno;
-	if (try->use_tcp) {
-		try->state = TRY_TCP_SENDING;
-		return 0;
+	dns_servers_on_sent(try->params.server);
+	if (try->exchange) {
+		try->state = TRY_STREAM;
+		return dns_exchange_start(try->exchange, try_on_exchange, try);
 	}
 	try->state = TRY_UDP;
-	n = send(try->fd, try->query + LENGTH_BYTES, try->query_len - LENGTH_BYTES, MSG_NOSIGNAL);
+	err = endpoint_to_sockaddr(&server.endpoint, &address, &address_len);
+	if (err < 0)
+		return err;
+	if (connect(try->fd, (const struct sockaddr *)&address, address_len) < 0)
+		return -errno;
+	n = send(try->fd, try->query, try->query_len, MSG_NOSIGNAL);
 	if (n < 0 && errno != EAGAIN)
 		return -errno;
 	return 0; /* a full send buffer is a lost datagram like any other */
@@ -236,6 +295,7 @@ int dns_try_start(struct dns_try *try, dns_try_done_fn *done, void *arg)
 		try_close(try);
 		return err;
 	}
+	try->started_us = try->sent_us;
 	try->done = done;
 	try->done_arg = arg;
 	err = try_send(try);
@@ -262,66 +322,171 @@ static void try_ask_again(struct dns_try *try)
 
 static void try_go_to_tcp(struct dns_try *try)
 {
-	try->use_tcp = true;
+	if (!dns_servers_may_tcp(try->params.server, clock_now_us())) {
+		try_finish(try, -EBADMSG);
+		return;
+	}
+	try->is_stream = true;
 	try_ask_again(try);
 }
 
-/* Whether the server may have stumbled over EDNS (RFC 6891 sections 6.1.3 and 6.2.2). */
-static bool try_is_edns_trouble(const struct dns_try *try)
+/* The server does not know EDNS (RFC 6891 sections 6.1.3, 6.2.2 and 7). */
+static void try_without_edns(struct dns_try *try)
 {
-	int rcode = try->answer.rcode;
+	dns_servers_learn_edns(try->params.server, false, clock_now_us());
+	try_ask_again(try);
+}
 
-	return try->edns && (rcode == DNS_RCODE_FORMERR || rcode == DNS_RCODE_NOTIMP ||
-			     rcode == DNS_RCODE_BADVERS);
+static bool try_is_edns_trouble(const struct dns_try *try, const struct dns_head *head)
+{
+	return try->has_edns &&
+	       (head->rcode == DNS_RCODE_FORMERR || head->rcode == DNS_RCODE_NOTIMP ||
+		head->rcode == DNS_RCODE_BADVERS);
+}
+
+/* Whether the client's part of the cookie, if there is one, is ours (RFC 7873 section 5.3). */
+static bool try_is_our_cookie(const struct dns_try *try, const struct dns_head *head)
+{
+	return head->cookie_len == 0 || !try->has_edns ||
+	       memcmp(head->cookie, try->params.server->cookie, DNS_COOKIE_CLIENT_BYTES) == 0;
+}
+
+/* Keeps the server's part for the next time. */
+static void try_take_cookie(struct dns_try *try, const struct dns_head *head)
+{
+	struct dns_server *server = try->params.server;
+
+	if (!try->has_edns || head->cookie_len <= DNS_COOKIE_CLIENT_BYTES ||
+	    !try_is_our_cookie(try, head))
+		return;
+	memcpy(server->cookie, head->cookie, head->cookie_len);
+	server->cookie_len = head->cookie_len;
+}
+
+/*
+ * Whether a datagram has another cookie or another case than the question, or lacks the cookie that this server has always
+ * given: then TCP has to tell.
+ */
+static bool try_is_suspicious(struct dns_try *try, const uint8_t *packet,
+			      const struct dns_head *head)
+{
+	struct dns_server *server = try->params.server;
+
+	if (!try_is_our_cookie(try, head))
+		return true;
+	if (!dns_servers_may_tcp(server, try->sent_us))
+		return false;
+	if (try->has_edns && server->cookie_len > DNS_COOKIE_CLIENT_BYTES && head->cookie_len == 0)
+		return true;
+	if (try->params.random_case && !dns_packet_has_case(packet, try->name)) {
+		server->keeps_case = DNS_NO;
+		return true;
+	}
+	return false;
+}
+
+static void try_fill_in(struct dns_try *try, const struct dns_head *head, bool is_tls)
+{
+	struct dns_answer *answer = try->answer;
+
+	answer->server = try->params.server->config.endpoint;
+	answer->rtt_us = (uint32_t)(clock_now_us() - try->started_us);
+	answer->authenticated = head->authenticated && try->params.trusts_ad;
+	answer->transport = DNS_TRANSPORT_UDP;
+	if (try->exchange)
+		answer->transport = is_tls ? DNS_TRANSPORT_TLS : DNS_TRANSPORT_TCP;
+	answer->confidential = try->exchange && dns_exchange_is_confidential(try->exchange);
+}
+
+static void try_learn(struct dns_try *try, const struct dns_head *head)
+{
+	struct dns_server *server = try->params.server;
+	uint64_t now_us = clock_now_us();
+
+	if (try->has_edns && head->edns)
+		dns_servers_learn_edns(server, true, now_us);
+	if (try->exchange && dns_exchange_is_tls(try->exchange))
+		dns_servers_learn_tls(server, true, now_us);
+	else if (try->exchange)
+		dns_servers_learn_tcp(server, true, now_us);
+	/* A detour over TCP says nothing about what the server usually takes. */
+	if (!try->is_stream)
+		dns_servers_on_answer(server, now_us - try->sent_us);
 }
 
 /* The message answers this question. The caller returns at once. */
-static void try_on_answer(struct dns_try *try, const uint8_t *packet, size_t len)
+static void try_on_answer(struct dns_try *try, const uint8_t *packet, size_t len,
+			  const struct dns_head *head)
 {
 	int err;
 
-	err = dns_packet_read(packet, len, try->name, try->type, &try->answer);
+	try_learn(try, head);
+	if (try_is_edns_trouble(try, head)) {
+		try_without_edns(try);
+		return;
+	}
+	if (head->rcode == DNS_RCODE_BADCOOKIE && head->cookie_len > DNS_COOKIE_CLIENT_BYTES &&
+	    !try->asked_again) {
+		try->asked_again = true;
+		try_ask_again(try);
+		return;
+	}
+	if ((head->truncated || head->rcode == DNS_RCODE_BADCOOKIE) && !try->exchange) {
+		try_go_to_tcp(try);
+		return;
+	}
+	err = head->truncated ? -EBADMSG
+			      : dns_packet_read_answer(packet, len, try->name, try->params.type,
+						       &try->answer);
 	if (err < 0) {
 		try_finish(try, err);
-	} else if (try_is_edns_trouble(try)) {
-		try->edns = false;
-		try_ask_again(try);
-	} else if (try->answer.truncated) {
-		if (try->use_tcp)
-			try_finish(try, -EBADMSG);
-		else
-			try_go_to_tcp(try);
-	} else if (try->answer.rcode == DNS_RCODE_NOERROR ||
-		   try->answer.rcode == DNS_RCODE_NXDOMAIN) {
-		try_finish(try, 0);
-	} else {
-		try_finish(try, -ASOCK_E_SERVER_FAILED);
+		return;
 	}
-}
-
-static bool try_is_answer(const struct dns_try *try, const uint8_t *packet, size_t len)
-{
-	return dns_packet_scan(packet, len) == 0 &&
-	       dns_packet_matches(packet, len, try->name, try->type, try->id);
+	try_fill_in(try, head, try->exchange && dns_exchange_is_tls(try->exchange));
+	if (head->rcode == DNS_RCODE_NOERROR || head->rcode == DNS_RCODE_NXDOMAIN)
+		try_finish(try, 0);
+	else
+		try_finish(try, -ASOCK_E_SERVER_FAILED);
 }
 
 /* Whether a datagram that is no answer was of use all the same; then the try goes on in another way. */
 static bool try_use_remnant(struct dns_try *try, const uint8_t *packet, size_t len)
 {
-	switch (dns_packet_get_remnant(packet, len, try->name, try->type, try->id)) {
+	switch (dns_packet_get_remnant(packet, len, try->name, try->params.type, try->id)) {
 	case DNS_REMNANT_NONE:
 		return false;
 	case DNS_REMNANT_TRUNCATED:
 		try_go_to_tcp(try);
 		return true;
 	case DNS_REMNANT_REFUSED:
-		if (!try->edns)
+		if (!try->has_edns)
 			return false;
-		try->edns = false;
-		try_ask_again(try);
+		try_without_edns(try);
 		return true;
 	}
 	return false;
+}
+
+/* Whether the datagram was of use; then the try may be gone. */
+static bool try_take_datagram(struct dns_try *try, const uint8_t *packet, size_t len)
+{
+	struct dns_head head;
+
+	if (dns_packet_scan(packet, len) < 0 ||
+	    !dns_packet_matches(packet, len, try->name, try->params.type, try->id))
+		return try_use_remnant(try, packet, len);
+	dns_packet_read_head(packet, len, &head);
+	if (!try_is_suspicious(try, packet, &head)) {
+		try_take_cookie(try, &head);
+		try_on_answer(try, packet, len, &head);
+		return true;
+	}
+	if (!dns_servers_may_tcp(try->params.server, try->sent_us))
+		return false;
+	if (head.edns)
+		dns_servers_learn_edns(try->params.server, true, try->sent_us);
+	try_go_to_tcp(try);
+	return true;
 }
 
 static void try_on_datagram(evutil_socket_t fd, short what, void *arg)
@@ -340,107 +505,76 @@ static void try_on_datagram(evutil_socket_t fd, short what, void *arg)
 			try_finish(try, -errno);
 		return;
 	}
-	if ((size_t)n <= sizeof(packet) && try_is_answer(try, packet, (size_t)n)) {
-		try_on_answer(try, packet, (size_t)n);
+	if ((size_t)n <= sizeof(packet) && try_take_datagram(try, packet, (size_t)n))
 		return;
-	}
-	if ((size_t)n <= sizeof(packet) && try_use_remnant(try, packet, (size_t)n))
-		return;
-	try->n_forged++;
-	if (try->n_forged < LIMIT_DNS_FORGED_REPLIES)
+	/* Where TCP is known not to work, there is nothing better than to go on listening. */
+	if (++try->n_forged < LIMIT_DNS_FORGED_REPLIES ||
+	    !dns_servers_may_tcp(try->params.server, clock_now_us()))
 		return;
 	log_debug("datagrams that are no answer pile up, asking over TCP server=%s name=%s",
-		  endpoint_format(&try->server, server, sizeof(server)), try->name);
+		  endpoint_format(&try->params.server->config.endpoint, server, sizeof(server)),
+		  try->name);
 	try_go_to_tcp(try);
 }
 
-/* 0 when all is sent, -EAGAIN, or what went wrong with connecting or sending. */
-static int stream_send(struct dns_try *try)
+/* TCP or TLS failed. The caller returns at once. */
+static void try_on_stream_failure(struct dns_try *try, int status)
 {
-	ssize_t n;
+	struct dns_server *server = try->params.server;
+	bool is_network = status != -ENOMEM && status != -EMFILE && status != -ENFILE &&
+			  status != -ENOBUFS;
+	uint64_t now_us = clock_now_us();
 
-	n = send(try->fd, try->query + try->n_sent, try->query_len - try->n_sent, MSG_NOSIGNAL);
-	if (n < 0)
-		return -errno;
-	try->n_sent += (size_t)n;
-	return try->n_sent == try->query_len ? 0 : -EAGAIN;
-}
-
-/* Reads what is there of the length, then of the body. 0 when the message is whole, -EAGAIN when not yet. */
-static int stream_read(struct dns_try *try)
-{
-	for (;;) {
-		bool in_length = try->n_read < LENGTH_BYTES;
-		uint8_t *to = in_length ? try->length + try->n_read
-					: try->body + (try->n_read - LENGTH_BYTES);
-		size_t wanted = (in_length ? 0 : try->body_len) + LENGTH_BYTES - try->n_read;
-		ssize_t n;
-
-		n = recv(try->fd, to, wanted, 0);
-		if (n < 0)
-			return -errno;
-		if (n == 0)
-			return -ECONNRESET;
-		try->n_read += (size_t)n;
-		if (try->n_read == LENGTH_BYTES) {
-			try->body_len = (size_t)(try->length[0] << 8 | try->length[1]);
-			if (try->body_len == 0)
-				return -EBADMSG;
-			try->body = malloc(try->body_len);
-			if (!try->body)
-				return -ENOMEM;
-		}
-		if (try->n_read == LENGTH_BYTES + try->body_len)
-			return 0;
+	if (is_network && choose_tls(try) == TLS_OPPORTUNISTIC) {
+		dns_servers_learn_tls(server, false, now_us);
+		try_ask_again(try);
+		return;
 	}
+	if (is_network && server->config.tls != TLS_STRICT)
+		dns_servers_learn_tcp(server, false, now_us);
+	try_finish(try, status);
 }
 
-/* Waits for the socket to become readable or writable. */
-static int stream_wait(struct dns_try *try, short what)
-{
-	if (event_assign(try->io, try->base, try->fd, what, try_on_stream, try) < 0 ||
-	    event_add(try->io, NULL) < 0)
-		return -ENOMEM;
-	return 0;
-}
-
-static void stream_on_message(struct dns_try *try)
-{
-	CLEANUP(freep) uint8_t *body = TAKE_PTR(try->body);
-	size_t len = try->body_len;
-
-	if (try_is_answer(try, body, len))
-		try_on_answer(try, body, len);
-	else
-		try_finish(try, -EBADMSG);
-}
-
-static void try_on_stream(evutil_socket_t fd, short what, void *arg)
+static void try_on_exchange(struct dns_exchange *exchange, int status, void *arg)
 {
 	struct dns_try *try = arg;
-	int err;
+	struct dns_head head;
+	const uint8_t *packet;
+	size_t len;
 
-	(void)fd;
-	(void)what;
-	assert(try->state == TRY_TCP_SENDING || try->state == TRY_TCP_READING);
-	if (try->state == TRY_TCP_SENDING) {
-		err = stream_send(try);
-		if (err == 0)
-			try->state = TRY_TCP_READING;
-	} else {
-		err = stream_read(try);
-		if (err == 0) {
-			stream_on_message(try);
-			return;
-		}
+	assert(try->state == TRY_STREAM);
+	if (status < 0) {
+		try_on_stream_failure(try, status);
+		return;
 	}
-	if (err == 0 || err == -EAGAIN || err == -EINTR)
-		err = stream_wait(try, try->state == TRY_TCP_SENDING ? EV_WRITE : EV_READ);
-	if (err < 0)
-		try_finish(try, err);
+	packet = dns_exchange_get_reply(exchange, &len);
+	dns_packet_read_head(packet, len, &head);
+	try_take_cookie(try, &head);
+	try_on_answer(try, packet, len, &head);
 }
 
-const struct dns_answer *dns_try_get_answer(const struct dns_try *try)
+struct dns_answer *dns_try_take_answer(struct dns_try *try)
 {
-	return &try->answer;
+	return TAKE_PTR(try->answer);
+}
+
+bool dns_try_has_edns(const struct dns_try *try)
+{
+	return try->has_edns;
+}
+
+struct dns_server *dns_try_get_server(const struct dns_try *try)
+{
+	return try->params.server;
+}
+
+uint64_t dns_try_get_started(const struct dns_try *try)
+{
+	return try->started_us;
+}
+
+void dns_try_set_done(struct dns_try *try, dns_try_done_fn *done, void *arg)
+{
+	try->done = done;
+	try->done_arg = arg;
 }

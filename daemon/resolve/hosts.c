@@ -287,6 +287,31 @@ size_t hosts_lookup(struct hosts *hosts, const char *name, struct address *ret, 
 	return n;
 }
 
+static bool has_address(const struct table *table, const struct host_name *name,
+			const struct address *address)
+{
+	for (uint32_t i = name->first; i != NONE; i = table->links[i].next)
+		if (address_equal(&table->addresses[table->links[i].address], address))
+			return true;
+	return false;
+}
+
+size_t hosts_find_names(struct hosts *hosts, const struct address *address,
+			char (*ret)[LIMIT_NAME_BYTES + 1], size_t max)
+{
+	const struct table *table = &hosts->table;
+	size_t n = 0;
+
+	file_follow_refresh(&hosts->file, load, hosts);
+	for (size_t i = 0; i < table->n_names && n < max; i++) {
+		const char *text = table->text + table->names[i].text;
+
+		if (has_address(table, &table->names[i], address))
+			memcpy(ret[n++], text, strlen(text) + 1);
+	}
+	return n;
+}
+
 const char *hosts_get_path(const struct hosts *hosts)
 {
 	return hosts->file.path;

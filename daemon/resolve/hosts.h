@@ -8,6 +8,7 @@
 
 #include <stddef.h>
 
+#include "daemon/base/limits.h"
 #include "protocol/address.h"
 
 struct hosts;
@@ -31,6 +32,10 @@ MUST_CHECK int hosts_parse(struct hosts *hosts, const char *text, size_t len);
  * were written; 0: the name is not in the file.
  */
 size_t hosts_lookup(struct hosts *hosts, const char *name, struct address *ret, size_t max);
+
+/* Names that have this address, in the order of the file, at most max. Answers how many were written. It looks at all names. */
+size_t hosts_find_names(struct hosts *hosts, const struct address *address,
+			char (*ret)[LIMIT_NAME_BYTES + 1], size_t max);
 
 /*
  * Lines that could not be used, at least in part, when the file was last read, and the number of

@@ -21,7 +21,6 @@
 #include <string.h>
 
 #include "daemon/resolve/dns-config.h"
-#include "daemon/resolve/dns-query.h"
 #include "daemon/resolve/hosts.h"
 #include "daemon/resolve/name.h"
 #include "daemon/resolve/services.h"
@@ -35,6 +34,8 @@ struct resolver {
 	struct hosts *hosts;
 	struct services *services;
 	struct dns_config_file *dns_config;
+	struct dns_lookups *lookups;
+	bool dns_first;
 };
 
 enum resolve_state {
@@ -50,7 +51,7 @@ struct lookup {
 	struct resolve *resolve;
 	int family;
 	bool is_wanted;
-	struct dns_query *query; /* owned; NULL: none under way */
+	struct dns_lookup *lookup; /* owned; NULL: none under way */
 	int status;		 /* what is known when nothing was found, the most telling so far */
 	bool is_answered;	 /* told to the owner */
 };
@@ -66,16 +67,18 @@ struct resolve {
 	size_t n_candidates, candidate;
 	struct lookup lookups[2];  /* IPv6 first: its question leaves first (RFC 8305 section 3) */
 	struct event *start_event; /* owned */
-	bool has_server, server_failed;
-	struct endpoint server;
-	int rcode; /* of the last failure; -1: none */
+	struct origin found_at, missed_at;
+	bool has_found, has_missed; /* whether these two say something */
+	bool has_failed;	    /* missed_at tells of a failure */
+	bool may_have_hosts;	    /* the policy lets the hosts file answer */
 	bool found;
 	resolve_answer_fn *answer;
 	resolve_done_fn *done;
 	void *arg;
 };
 
-int resolver_new(struct resolver **ret, const struct resolver_params *params)
+int resolver_new(struct resolver **ret, const struct resolver_params *params,
+		 struct event_base *base)
 {
 	CLEANUP(resolver_freep) struct resolver *resolver = calloc(1, sizeof(*resolver));
 	int r;
@@ -83,6 +86,8 @@ int resolver_new(struct resolver **ret, const struct resolver_params *params)
 	if (!resolver)
 		return -ENOMEM;
 	r = resolver_configure(resolver, params);
+	if (r == 0)
+		r = dns_lookups_new(&resolver->lookups, &params->cache, resolver->dns_config, base);
 	if (r < 0)
 		return r;
 	*ret = TAKE_PTR(resolver);
@@ -92,6 +97,7 @@ int resolver_new(struct resolver **ret, const struct resolver_params *params)
 struct resolver *resolver_free(struct resolver *resolver)
 {
 	if (resolver) {
+		dns_lookups_free(resolver->lookups);
 		hosts_free(resolver->hosts);
 		services_free(resolver->services);
 		dns_config_file_free(resolver->dns_config);
@@ -136,7 +142,20 @@ int resolver_configure(struct resolver *resolver, const struct resolver_params *
 		services_free(resolver->services);
 		resolver->services = TAKE_PTR(services);
 	}
+	resolver->dns_first = params->dns_first;
+	if (resolver->lookups)
+		dns_lookups_configure(resolver->lookups, &params->cache);
 	return 0;
+}
+
+struct dns_lookups *resolver_get_lookups(struct resolver *resolver)
+{
+	return resolver->lookups;
+}
+
+struct hosts *resolver_get_hosts(struct resolver *resolver)
+{
+	return resolver->hosts;
 }
 
 int resolver_get_port(struct resolver *resolver, const char *service, enum transport transport,
@@ -162,7 +181,6 @@ int resolve_new(struct resolve **ret, const struct resolve_params *params,
 	resolve->resolver = resolver;
 	resolve->params = *params;
 	resolve->params.host = NULL;
-	resolve->rcode = -1;
 	memcpy(resolve->looked_up, resolve->name.text, sizeof(resolve->looked_up));
 	for (size_t i = 0; i < ARRAY_LEN(resolve->lookups); i++) {
 		struct lookup *lookup = &resolve->lookups[i];
@@ -196,7 +214,7 @@ void resolve_cancel(struct resolve *resolve)
 	if (resolve->start_event)
 		(void)event_del(resolve->start_event);
 	for (size_t i = 0; i < ARRAY_LEN(resolve->lookups); i++)
-		resolve->lookups[i].query = dns_query_free(resolve->lookups[i].query);
+		resolve->lookups[i].lookup = dns_lookup_free(resolve->lookups[i].lookup);
 	resolve->state = RESOLVE_DONE;
 }
 
@@ -251,13 +269,16 @@ static void resolve_finish(struct resolve *resolve)
 static void finish_with(struct resolve *resolve, const struct address *addresses, size_t n,
 			enum source source)
 {
+	origin_init_local(&resolve->found_at, source);
+	resolve->has_found = true;
 	for (size_t i = 0; i < ARRAY_LEN(resolve->lookups); i++) {
 		struct lookup *lookup = &resolve->lookups[i];
 		struct addrlist list = { 0 };
 		int r = 0;
 
 		for (size_t j = 0; j < n && r == 0; j++) {
-			struct candidate candidate = { .source = source };
+			struct candidate candidate = { .source = source,
+						       .rank = resolve->params.rank };
 
 			if (addresses[j].family != lookup->family)
 				continue;
@@ -274,11 +295,31 @@ static void finish_with(struct resolve *resolve, const struct address *addresses
 	resolve_finish(resolve);
 }
 
+/* Whether the hosts file has the name; then that was the end: the caller returns at once. */
+static bool finish_with_hosts(struct resolve *resolve)
+{
+	struct address addresses[HOSTS_ADDRESSES_MAX];
+	size_t n = hosts_lookup(resolve->resolver->hosts, resolve->name.text, addresses,
+				HOSTS_ADDRESSES_MAX);
+
+	if (n > 0)
+		finish_with(resolve, addresses, n, SOURCE_HOSTS);
+	return n > 0;
+}
+
+/* The DNS has nothing. The caller returns at once. */
+static void finish_unfound(struct resolve *resolve)
+{
+	if (resolve->resolver->dns_first && resolve->may_have_hosts && finish_with_hosts(resolve))
+		return;
+	resolve_finish(resolve);
+}
+
 static void fail_all(struct resolve *resolve, int status)
 {
 	for (size_t i = 0; i < ARRAY_LEN(resolve->lookups); i++)
 		resolve->lookups[i].status = status;
-	resolve_finish(resolve);
+	finish_unfound(resolve);
 }
 
 /* Whether a name may go to unicast DNS at all. */
@@ -320,20 +361,20 @@ static int make_candidates(struct resolve *resolve, const struct dns_config *con
 
 static void ask_candidate(struct resolve *resolve);
 
-static void on_answer(struct dns_query *query, int status, void *arg);
+static void on_answer(struct dns_lookup *dns_lookup, int status, void *arg);
 
-static int ask_family(struct lookup *lookup, const struct dns_config *config)
+static int ask_family(struct lookup *lookup)
 {
 	struct resolve *resolve = lookup->resolve;
-	struct dns_query_params params = {
+	struct dns_lookup_params params = {
 		.name = resolve->candidates[resolve->candidate],
 		.type = lookup->family == AF_INET6 ? DNS_TYPE_AAAA : DNS_TYPE_A,
-		.config = config,
 		.deadline_us = resolve->params.deadline_us,
+		.account = resolve->params.account,
 	};
-	int r = dns_query_new(&lookup->query, &params, resolve->base);
+	int r = dns_lookup_new(&lookup->lookup, &params, resolve->resolver->lookups);
 
-	return r < 0 ? r : dns_query_start(lookup->query, on_answer, lookup);
+	return r < 0 ? r : dns_lookup_start(lookup->lookup, on_answer, lookup);
 }
 
 /* Both families were asked for this candidate and neither has an address: go on, or stop. May finish: return at once. */
@@ -342,7 +383,7 @@ static void next_candidate(struct resolve *resolve)
 	for (size_t i = 0; i < ARRAY_LEN(resolve->lookups); i++) {
 		if (resolution_rank(resolve->lookups[i].status) >
 		    resolution_rank(-ASOCK_E_DENIED)) {
-			resolve_finish(resolve);
+			finish_unfound(resolve);
 			return;
 		}
 	}
@@ -350,83 +391,87 @@ static void next_candidate(struct resolve *resolve)
 	ask_candidate(resolve);
 }
 
-/* Takes what a query found. Answers whether there was an address. */
-static bool take_addresses(struct lookup *lookup, const struct dns_answer *answer)
+/* Takes the addresses that were found. Answers whether there was one. */
+static bool take_addresses(struct lookup *lookup, const struct dns_lookup_result *result)
 {
 	struct resolve *resolve = lookup->resolve;
-	struct addrlist list = { 0 };
+	struct address addresses[LIMIT_DNS_ADDRESSES];
+	size_t n = dns_answer_get_addresses(result->answer, addresses, ARRAY_LEN(addresses));
+	CLEANUP(addrlist_done) struct addrlist list = { 0 };
 	int r = 0;
 
-	for (size_t i = 0; i < answer->n_addresses && r == 0; i++) {
+	for (size_t i = 0; i < n && r == 0; i++) {
 		struct candidate candidate = {
-			.endpoint = { answer->addresses[i], resolve->params.port },
-			.source = SOURCE_DNS,
-			.ttl_s = answer->ttl_s,
+			.endpoint = { addresses[i], resolve->params.port },
+			.source = result->source,
+			.ttl_s = result->ttl_s,
+			.rank = resolve->params.rank,
 		};
 
 		memcpy(candidate.target, resolve->candidates[resolve->candidate],
 		       sizeof(candidate.target));
 		r = addrlist_add(&list, &candidate);
 	}
-	if (list.len > 0)
+	if (n > 0)
 		memcpy(resolve->looked_up, resolve->candidates[resolve->candidate],
 		       sizeof(resolve->looked_up));
-	if (r < 0)
-		deliver(lookup, r, NULL, 0);
-	else if (list.len > 0)
-		deliver(lookup, 0, list.items, list.len);
-	addrlist_done(&list);
-	return lookup->is_answered;
+	if (n > 0)
+		deliver(lookup, r, list.items, r < 0 ? 0 : list.len);
+	return n > 0;
 }
 
 static int status_of(const struct dns_answer *answer)
 {
-	return answer->rcode == 3 ? -ASOCK_E_NAME_NOT_FOUND
-				  : -ASOCK_E_NO_DATA; /* NXDOMAIN, RFC 1035 section 4.1.1 */
+	return answer->rcode == DNS_RCODE_NXDOMAIN ? -ASOCK_E_NAME_NOT_FOUND : -ASOCK_E_NO_DATA;
 }
 
-/*
- * Who answered, or who failed and how: the one with an address is told of, else the one that failed. Silence tells nothing.
- */
-static void note_server(struct resolve *resolve, const struct dns_query *query, int status)
+/* Where it came from: the addresses, else the failure, else the word that there are none. */
+static void note_origin(struct resolve *resolve, const struct dns_lookup *dns_lookup, int status,
+			bool found)
 {
-	const struct endpoint *server = dns_query_get_server(query);
-	const struct dns_answer *answer = dns_query_get_answer(query);
+	const struct dns_lookup_result *result = dns_lookup_get_result(dns_lookup);
+	struct origin origin;
 
-	if (server->address.family == AF_UNSPEC || resolve->found)
-		return;
-	if (resolve->server_failed && status == 0 && answer->n_addresses == 0)
-		return;
-	resolve->server = *server;
-	resolve->has_server = true;
-	if (status < 0) {
-		resolve->server_failed = true;
-		resolve->rcode = answer->rcode;
+	origin_init_lookup(&origin, dns_lookup, status);
+	if (found && resolve->has_found) {
+		origin_merge(&resolve->found_at, &origin);
+	} else if (found) {
+		resolve->found_at = origin;
+		resolve->has_found = true;
+	} else if (!resolve->has_missed || (status < 0 && !resolve->has_failed)) {
+		resolve->missed_at = origin;
+		resolve->has_missed = true;
+		resolve->has_failed = status < 0;
 	}
+	if (status == 0 && !found)
+		status = status_of(result->answer);
+	if (resolve->params.question)
+		resolve->params.question(dns_lookup_get_name(dns_lookup),
+					 dns_lookup_get_type(dns_lookup), status, &origin,
+					 resolve->params.arg);
 }
 
-static void on_answer(struct dns_query *query, int status, void *arg)
+static void on_answer(struct dns_lookup *dns_lookup, int status, void *arg)
 {
 	struct lookup *lookup = arg;
 	struct resolve *resolve = lookup->resolve;
 	/* Taken from where cancel finds it: cancelled in an answer, it lives on to the end of this function. */
-	CLEANUP(dns_query_freep) struct dns_query *owned = TAKE_PTR(lookup->query);
-	const struct dns_answer *answer = dns_query_get_answer(query);
-	bool is_waiting = false;
+	CLEANUP(dns_lookup_freep) struct dns_lookup *owned = TAKE_PTR(lookup->lookup);
+	const struct dns_lookup_result *result = dns_lookup_get_result(dns_lookup);
+	bool found = status == 0 && result->answer->n_records > 0, is_waiting = false;
 
-	assert(owned == query);
-	note_server(resolve, query, status);
-	if (status == 0 && answer->n_addresses > 0 && take_addresses(lookup, answer)) {
+	assert(owned == dns_lookup);
+	note_origin(resolve, dns_lookup, status, found);
+	if (found && take_addresses(lookup, result)) {
 		if (resolve->state == RESOLVE_DONE)
 			return;
 		resolve->state = RESOLVE_COMMITTED;
-	} else if (status == 0) {
-		lookup->status = more_telling(lookup->status, status_of(answer));
 	} else {
-		lookup->status = more_telling(lookup->status, status);
+		lookup->status = more_telling(lookup->status,
+					      status == 0 ? status_of(result->answer) : status);
 	}
 	for (size_t i = 0; i < ARRAY_LEN(resolve->lookups); i++)
-		is_waiting = is_waiting || resolve->lookups[i].query;
+		is_waiting = is_waiting || resolve->lookups[i].lookup;
 	if (resolve->state == RESOLVE_COMMITTED) {
 		/* The rest belongs to this name now, so its answer can be told as it is. */
 		if (!lookup->is_answered)
@@ -440,12 +485,12 @@ static void on_answer(struct dns_query *query, int status, void *arg)
 
 static void ask_candidate(struct resolve *resolve)
 {
-	const struct dns_config *config = dns_config_file_get(resolve->resolver->dns_config);
-	bool any_denied = false;
+	bool no_aaaa = dns_lookups_get_config(resolve->resolver->lookups)->no_aaaa;
+	bool any_denied = false, any_asked = false;
 
 	for (; resolve->candidate < resolve->n_candidates; resolve->candidate++) {
 		if (resolve->params.allow(resolve->candidates[resolve->candidate],
-					  resolve->params.allow_arg))
+					  resolve->params.arg))
 			break;
 		any_denied = true;
 	}
@@ -455,28 +500,29 @@ static void ask_candidate(struct resolve *resolve)
 
 		if (any_denied)
 			lookup->status = more_telling(lookup->status, -ASOCK_E_DENIED);
-		if (resolve->candidate < resolve->n_candidates && lookup->is_wanted)
-			r = ask_family(lookup, config);
+		if (resolve->candidate >= resolve->n_candidates || !lookup->is_wanted)
+			continue;
+		if (lookup->family == AF_INET6 && no_aaaa) {
+			lookup->status = more_telling(lookup->status, -ASOCK_E_NO_DATA);
+			continue;
+		}
+		r = ask_family(lookup);
 		if (r < 0) {
 			fail_all(resolve, r);
 			return;
 		}
+		any_asked = true;
 	}
-	if (resolve->candidate >= resolve->n_candidates)
-		resolve_finish(resolve);
+	if (!any_asked)
+		finish_unfound(resolve);
 }
 
 static void start_dns(struct resolve *resolve)
 {
-	const struct dns_config *config = dns_config_file_get(resolve->resolver->dns_config);
-	int r = 0;
+	const struct dns_config *config = dns_lookups_get_config(resolve->resolver->lookups);
+	int r = is_for_dns(resolve->name.text) ? make_candidates(resolve, config)
+					       : -ASOCK_E_NAME_NOT_FOUND;
 
-	if (!is_for_dns(resolve->name.text))
-		r = -ASOCK_E_NAME_NOT_FOUND;
-	else if (config->n_servers == 0)
-		r = -ASOCK_E_NO_SERVERS;
-	else
-		r = make_candidates(resolve, config);
 	if (r == 0 && resolve->n_candidates == 0)
 		r = -ASOCK_E_NAME_NOT_FOUND;
 	if (r < 0) {
@@ -487,28 +533,26 @@ static void start_dns(struct resolve *resolve)
 	ask_candidate(resolve);
 }
 
-/* Whether the hosts file has the name; then that was the end: the caller returns at once. */
-static bool finish_with_hosts(struct resolve *resolve)
+/* Whether this host itself knows the name; then that was the end: the caller returns at once. */
+static bool finish_with_synthetic(struct resolve *resolve)
 {
 	struct address addresses[HOSTS_ADDRESSES_MAX];
-	size_t n = hosts_lookup(resolve->resolver->hosts, resolve->name.text, addresses,
-				HOSTS_ADDRESSES_MAX);
+	size_t n = synthetic_lookup(resolve->name.kind, addresses, HOSTS_ADDRESSES_MAX);
 
 	if (n > 0)
-		finish_with(resolve, addresses, n, SOURCE_HOSTS);
+		finish_with(resolve, addresses, n, SOURCE_SYNTHETIC);
 	return n > 0;
 }
 
 static void on_start(evutil_socket_t fd, short what, void *arg)
 {
 	struct resolve *resolve = arg;
-	struct address addresses[HOSTS_ADDRESSES_MAX];
-	size_t n;
+	enum name_kind kind = resolve->name.kind;
 
 	(void)fd;
 	(void)what;
 	assert(resolve->state == RESOLVE_STARTED);
-	if (resolve->name.kind == NAME_LITERAL) {
+	if (kind == NAME_LITERAL) {
 		finish_with(resolve, &resolve->name.literal, 1, SOURCE_LITERAL);
 		return;
 	}
@@ -516,17 +560,18 @@ static void on_start(evutil_socket_t fd, short what, void *arg)
 	 * The hosts file is no question that leaves the host, but what it says is only for who may ask for the name. The
 	 * search candidates are judged on their own, each before it is asked.
 	 */
-	if (resolve->params.allow(resolve->name.text, resolve->params.allow_arg)) {
-		if (resolve->name.kind != NAME_LOCALHOST && finish_with_hosts(resolve))
-			return;
-		n = synthetic_lookup(resolve->name.kind, addresses, HOSTS_ADDRESSES_MAX);
-		if (n > 0) {
-			finish_with(resolve, addresses, n, SOURCE_SYNTHETIC);
-			return;
-		}
-	} else if (resolve->name.kind != NAME_HOST) {
+	resolve->may_have_hosts = resolve->params.allow(resolve->name.text, resolve->params.arg);
+	if (!resolve->may_have_hosts && kind != NAME_HOST) {
 		fail_all(resolve, -ASOCK_E_DENIED);
 		return;
+	}
+	if (resolve->may_have_hosts) {
+		bool dns_first = resolve->resolver->dns_first && kind == NAME_HOST;
+
+		if (kind != NAME_LOCALHOST && !dns_first && finish_with_hosts(resolve))
+			return;
+		if (finish_with_synthetic(resolve))
+			return;
 	}
 	start_dns(resolve);
 }
@@ -536,12 +581,24 @@ const char *resolve_get_name(const struct resolve *resolve)
 	return resolve->looked_up;
 }
 
-const struct endpoint *resolve_get_server(const struct resolve *resolve)
+const struct origin *resolve_get_origin(const struct resolve *resolve)
 {
-	return resolve->has_server ? &resolve->server : NULL;
+	if (resolve->has_found)
+		return &resolve->found_at;
+	return resolve->has_missed ? &resolve->missed_at : NULL;
 }
 
-const char *resolve_get_rcode(const struct resolve *resolve)
+const struct name *resolve_get_host(const struct resolve *resolve)
 {
-	return resolve->rcode >= 0 ? dns_packet_rcode_name(resolve->rcode) : NULL;
+	return &resolve->name;
+}
+
+bool resolve_asks_name_first(struct resolve *resolve)
+{
+	const struct dns_config *config = dns_lookups_get_config(resolve->resolver->lookups);
+	unsigned int dots = 0;
+
+	for (const char *c = resolve->name.text; *c; c++)
+		dots += *c == '.';
+	return resolve->name.absolute || dots >= config->ndots || config->n_search == 0;
 }

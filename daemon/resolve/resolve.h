@@ -11,7 +11,11 @@
 
 #include "daemon/base/addrlist.h"
 #include "daemon/base/kinds.h"
+#include "daemon/resolve/dns-lookup.h"
+#include "daemon/resolve/origin.h"
 
+struct hosts;
+struct name;
 struct name_servers;
 struct resolve;
 struct resolver;
@@ -25,14 +29,20 @@ struct resolver_params {
 	const struct name_servers *groups; /* as in struct dns_config_params */
 	size_t n_groups;
 	bool random_case;
+	bool dns_first; /* the hosts file is for what the DNS does not have */
+	struct dns_cache_params cache;
 };
 /* The strings are copied. -ENOMEM. */
-MUST_CHECK int resolver_new(struct resolver **ret, const struct resolver_params *params);
+MUST_CHECK int resolver_new(struct resolver **ret, const struct resolver_params *params,
+			    struct event_base *base);
 struct resolver *resolver_free(struct resolver *resolver);
 DEFINE_CLEANUP(struct resolver, resolver_free)
 
 /* Takes new files and servers; on failure everything stays as it was. Lookups under way go on. */
 MUST_CHECK int resolver_configure(struct resolver *resolver, const struct resolver_params *params);
+
+struct dns_lookups *resolver_get_lookups(struct resolver *resolver);
+struct hosts *resolver_get_hosts(struct resolver *resolver);
 
 /* As services_resolve. */
 MUST_CHECK int resolver_get_port(struct resolver *resolver, const char *service,
@@ -41,13 +51,20 @@ MUST_CHECK int resolver_get_port(struct resolver *resolver, const char *service,
 /* Asked with each absolute name before anything is looked up for it; false: denied, nothing is asked. */
 typedef bool resolve_allow_fn(const char *name, void *arg);
 
+/* Told of each question that the cache or the servers were asked: status 0: there are records. */
+typedef void resolve_question_fn(const char *name, uint16_t type, int status,
+				 const struct origin *origin, void *arg);
+
 struct resolve_params {
 	const char *host; /* as the client wrote it, UTF-8; copied */
 	uint16_t port;
+	uint16_t rank; /* of the candidates */
 	enum family_choice families;
 	uint64_t deadline_us;
-	resolve_allow_fn *allow; /* not asked for literals */
-	void *allow_arg;
+	resolve_allow_fn *allow;       /* not asked for literals */
+	resolve_question_fn *question; /* may be NULL */
+	void *arg;		       /* of these two */
+	struct dns_lookup_account account;
 };
 
 /*
@@ -69,8 +86,10 @@ void resolve_cancel(struct resolve *resolve);
 struct resolve *resolve_free(struct resolve *resolve);
 DEFINE_CLEANUP(struct resolve, resolve_free)
 
-/* The name as it was looked up (after IDNA and search); the server that answered, NULL when none was asked; its rcode as
- * text, NULL when there is none. Borrowed. */
+/* The name as it was looked up (after IDNA and search); where the addresses, or the failure, came from, NULL: nothing was
+ * found out. Borrowed. */
 const char *resolve_get_name(const struct resolve *resolve);
-const struct endpoint *resolve_get_server(const struct resolve *resolve);
-const char *resolve_get_rcode(const struct resolve *resolve);
+const struct origin *resolve_get_origin(const struct resolve *resolve);
+/* What kind of host it is, known from the beginning, and whether its name itself is the first that the DNS is asked for. */
+const struct name *resolve_get_host(const struct resolve *resolve);
+bool resolve_asks_name_first(struct resolve *resolve);

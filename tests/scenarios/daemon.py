@@ -20,7 +20,8 @@ import time
 SANITIZER_REPORT = re.compile(r"(ERROR|WARNING): \w+Sanitizer|runtime error:|LeakSanitizer")
 START_SECONDS = 20
 STOP_SECONDS = 40
-SETTLE_SECONDS = 5
+# A connection to a name server is kept for ten seconds, and as long goes a question on in the background.
+SETTLE_SECONDS = 15
 
 
 class StartFailed(Exception):

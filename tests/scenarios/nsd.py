@@ -2,12 +2,14 @@
 """NSD with a real zone file in the server namespace of the rig; ready when it has answered a
 question."""
 
+import os
 import pathlib
 import shutil
 import subprocess
 import tempfile
 
 from dnsserver import encode_name
+from peers import closed_port
 from rig import SERVER4, SERVER6, run
 
 ZONE = """\
@@ -48,10 +50,9 @@ MANY = "".join(f"many.example.test. A 198.18.16.{100 + number}\n" for number in 
 
 CONFIG = """\
 server:
- ip-address: {address4}@53
- ip-address: {address6}@53
+{addresses}
  server-count: 1
- username: root
+ username: "{user}"
  database: ""
  zonesdir: "{directory}"
  pidfile: "{directory}/nsd.pid"
@@ -61,12 +62,11 @@ server:
  logfile: "{directory}/nsd.log"
 remote-control:
  control-enable: no
+"""
+ZONE_CONFIG = """\
 zone:
- name: example.test
- zonefile: example.test.zone
-zone:
- name: missing.test
- zonefile: missing.test.zone
+ name: {name}
+ zonefile: {name}.zone
 """
 
 # Ends well as soon as a name server answers a question; refused until it listens.
@@ -74,7 +74,7 @@ PROBE = """
 import socket, sys, time
 with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
     probe.settimeout(0.2)
-    probe.connect((sys.argv[1], 53))
+    probe.connect((sys.argv[1], int(sys.argv[3])))
     for _ in range(500):
         try:
             probe.send(bytes.fromhex(sys.argv[2]))
@@ -88,23 +88,30 @@ sys.exit("no answer")
 class Nsd:
     """The name server for example.test. missing.test is configured without a file: SERVFAIL."""
 
+    addresses = (f"{SERVER4}@53", f"{SERVER6}@53")
+    zones = {"example.test": ZONE + MANY, "missing.test": None}
+
     def __init__(self, rig):
-        self.rig = rig
+        self.inside = rig.inside(rig.server)
         self.directory = pathlib.Path(tempfile.mkdtemp(prefix="asockd-nsd-", dir="/tmp"))
         self.process = None
 
     def __enter__(self):
-        (self.directory / "example.test.zone").write_text(ZONE + MANY)
-        config = self.directory / "nsd.conf"
-        config.write_text(CONFIG.format(directory=self.directory, address4=SERVER4,
-                                        address6=SERVER6))
-        inside = self.rig.inside(self.rig.server)
-        self.process = subprocess.Popen([*inside, "nsd", "-d", "-c", str(config)],
-                                        stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        question = bytes.fromhex("123400000001000000000000") + encode_name("example.test")
+        config = CONFIG.format(
+            directory=self.directory, user="root" if os.geteuid() == 0 else "",
+            addresses="\n".join(f" ip-address: {address}" for address in self.addresses))
+        for name, text in self.zones.items():
+            config += ZONE_CONFIG.format(name=name)
+            if text is not None:
+                (self.directory / f"{name}.zone").write_text(text)
+        (self.directory / "nsd.conf").write_text(config)
+        self.process = subprocess.Popen(
+            [*self.inside, "nsd", "-d", "-c", str(self.directory / "nsd.conf")],
+            stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        question = bytes.fromhex("123400000001000000000000") + encode_name(next(iter(self.zones)))
         try:
-            run(*inside, "/usr/bin/python3", "-c", PROBE, SERVER4,
-                (question + b"\0\6\0\1").hex())
+            run(*self.inside, "/usr/bin/python3", "-c", PROBE, *self.addresses[0].split("@")[:1],
+                (question + b"\0\6\0\1").hex(), self.addresses[0].split("@")[1])
         except BaseException:
             self.__exit__()
             raise
@@ -118,3 +125,16 @@ class Nsd:
             self.process.kill()
             self.process.wait()
         shutil.rmtree(self.directory, ignore_errors=True)
+
+
+class LoopbackNsd(Nsd):
+    """The same program for zones of the test, on a free port of loopback; needs no root."""
+
+    def __init__(self, zones):  # pylint: disable=super-init-not-called
+        self.inside = []
+        self.directory = pathlib.Path(tempfile.mkdtemp(prefix="asockd-nsd-", dir="/tmp"))
+        self.process = None
+        self.zones = zones
+        self.address = "127.0.0.1"
+        self.port = closed_port()
+        self.addresses = (f"{self.address}@{self.port}",)

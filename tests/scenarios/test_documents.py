@@ -13,6 +13,7 @@ import sys
 import pytest
 
 from daemon import build_dir, source_dir, wait_for
+from idl import Interface
 from needs import require_program
 from peers import GREETING, closed_port
 
@@ -88,6 +89,14 @@ def test_socat(daemon, text):
 @pytest.mark.parametrize("text", fenced("protocol/PROTOCOL.md", "json"))
 def test_json(text):
     assert json.loads(text).keys() <= {"method", "parameters", "error"}
+
+
+@pytest.mark.parametrize("text", [text for text in fenced("protocol/PROTOCOL.md", "json")
+                                  if "method" in json.loads(text)])
+def test_json_calls_are_described(text):
+    interface, name = json.loads(text)["method"].rsplit(".", 1)
+    described = Interface((source_dir() / f"protocol/{interface}.varlink").read_text())
+    described.check(json.loads(text)["parameters"], described.methods[name][0], name)
 
 
 class Program:

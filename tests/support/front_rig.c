@@ -44,7 +44,7 @@ void front_rig_open(struct front_rig *rig)
 	ck_assert_int_eq(config_new(&rig->config), 0);
 	rig->env.request.base = rig->base;
 	rig->env.request.config = rig->config;
-	ck_assert_int_eq(resolver_new(&rig->env.request.resolver, &rig->files), 0);
+	ck_assert_int_eq(resolver_new(&rig->env.request.resolver, &rig->files, rig->base), 0);
 	ck_assert_int_eq(policy_new(&rig->env.request.policy), 0);
 	ck_assert_int_eq(quota_new(&rig->env.request.quota), 0);
 	ck_assert_int_eq(closer_new(&rig->env.closer), 0);

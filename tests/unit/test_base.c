@@ -98,6 +98,32 @@ START_TEST(list_keeps_order_and_each_endpoint_once)
 }
 END_TEST
 
+START_TEST(of_equal_endpoints_the_lowest_rank_stays)
+{
+	static const struct {
+		uint16_t first, second;
+		const char *stays;
+	} cases[] = { { 0, 1, "first" }, { 1, 0, "second" }, { 1, 1, "first" } };
+
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct addrlist list = { 0 };
+		struct candidate first = make_candidate("192.0.2.1", 80, "first");
+		struct candidate other = make_candidate("192.0.2.2", 80, "other");
+		struct candidate second = make_candidate("192.0.2.1", 80, "second");
+
+		first.rank = cases[i].first;
+		second.rank = cases[i].second;
+		ck_assert_int_eq(addrlist_add(&list, &first), 0);
+		ck_assert_int_eq(addrlist_add(&list, &other), 0);
+		ck_assert_int_eq(addrlist_add(&list, &second), 0);
+		ck_assert_uint_eq(list.len, 2);
+		ck_assert_str_eq(list.items[0].target, cases[i].stays);
+		ck_assert_str_eq(list.items[1].target, "other");
+		addrlist_done(&list);
+	}
+}
+END_TEST
+
 START_TEST(list_grows)
 {
 	struct addrlist list = { 0 };
@@ -433,8 +459,8 @@ START_TEST(family_choice_lets_take_part)
 END_TEST
 
 SUITE_MAIN("base", clock_goes_on_or_stands_as_a_test_wants, time_until_is_never_negative,
-	   list_keeps_order_and_each_endpoint_once, list_grows,
-	   file_is_read_whole_with_a_nul_behind_it,
+	   list_keeps_order_and_each_endpoint_once, of_equal_endpoints_the_lowest_rank_stays,
+	   list_grows, file_is_read_whole_with_a_nul_behind_it,
 	   what_is_no_regular_file_of_bearable_size_is_refused, changes_of_a_file_are_seen,
 	   a_write_that_leaves_no_trace_is_seen_until_the_clock_has_gone_on,
 	   an_old_file_is_settled_at_once_and_one_of_the_future_soon,

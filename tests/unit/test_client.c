@@ -631,6 +631,47 @@ START_TEST(resolve_returns_addresses_in_order)
 }
 END_TEST
 
+START_TEST(members_and_errors_of_the_resolver_are_taken)
+{
+	struct script scripts[] = {
+		{ .reply =
+			  "{\"parameters\":{\"endpoints\":[{\"family\":\"inet\",\"address\":\"192.0.2.1\"}],"
+			  "\"name\":\"example.org\",\"source\":\"stale\",\"ttlUsec\":1,\"server\":{\"family\":"
+			  "\"inet\",\"address\":\"192.0.2.53\",\"port\":53},\"transport\":\"tcp\","
+			  "\"roundTripUsec\":12000,\"authenticated\":true,\"confidential\":false,"
+			  "\"ede\":{\"code\":3,\"name\":\"Stale Answer\"},\"resolveUsec\":12}}" },
+		{ .reply =
+			  "{\"error\":\"org.asockd.Resolver.ServiceUnavailable\",\"parameters\":{\"name\":"
+			  "\"_imap._tcp.example.org\"}}" },
+		{ .reply =
+			  "{\"error\":\"org.asockd.Resolver.ServerFailed\",\"parameters\":{\"servers\":"
+			  "[\"192.0.2.53:53\"],\"ede\":{\"code\":22}}}" },
+	};
+	static const int expected[] = { 0, -ASOCK_E_SERVICE_UNAVAILABLE, -ASOCK_E_SERVER_FAILED };
+
+	for (size_t i = 0; i < ARRAY_LEN(scripts); i++) {
+		struct asock_resolve_options options = ASOCK_RESOLVE_OPTIONS_INIT;
+		struct asock_result *result = NULL;
+		struct peer peer;
+
+		peer_start(&peer, &scripts[i]);
+		options.socket_path = peer.path;
+		ck_assert_int_eq(asock_resolve_sockaddr("example.org", NULL, &options, &result),
+				 expected[i]);
+		if (i == 0) {
+			ck_assert_str_eq(asock_result_get_source(result), "stale");
+			ck_assert_ptr_nonnull(
+				strstr(asock_result_get_json(result), "\"authenticated\":true"));
+		} else if (i == 2) {
+			ck_assert_ptr_nonnull(
+				strstr(asock_result_get_json(result), "192.0.2.53:53"));
+		}
+		asock_result_free(result);
+		peer_stop(&peer);
+	}
+}
+END_TEST
+
 /* As the interfaces have it, also within an endpoint. */
 START_TEST(null_is_as_good_as_absent)
 {
@@ -1031,11 +1072,12 @@ SUITE_MAIN("client", connects_and_returns_descriptor_and_story,
 	   descriptor_lost_to_the_limit_is_emfile, replies_that_are_none_break_the_call,
 	   answers_of_wrong_types_are_refused, endless_reply_is_given_up_at_its_bound,
 	   error_answers_keep_their_attempts, unknown_errors_are_told_by_name,
-	   resolve_returns_addresses_in_order, null_is_as_good_as_absent,
-	   missing_daemon_is_told_apart, slow_answer_ends_at_the_deadline,
-	   deadline_is_the_calls_own_timeout_and_grace, cancel_is_silent_and_closes,
-	   connection_is_kept_and_made_again, daemon_that_hangs_up_is_no_signal,
-	   full_queue_is_waited_for, full_queue_is_waited_for_until_the_deadline,
+	   resolve_returns_addresses_in_order, members_and_errors_of_the_resolver_are_taken,
+	   null_is_as_good_as_absent, missing_daemon_is_told_apart,
+	   slow_answer_ends_at_the_deadline, deadline_is_the_calls_own_timeout_and_grace,
+	   cancel_is_silent_and_closes, connection_is_kept_and_made_again,
+	   daemon_that_hangs_up_is_no_signal, full_queue_is_waited_for,
+	   full_queue_is_waited_for_until_the_deadline,
 	   unix_targets_are_connected_here_where_welcome, arguments_are_checked,
 	   socket_path_follows_the_environment_but_for_root,
 	   listener_of_another_user_is_not_believed)

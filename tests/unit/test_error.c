@@ -108,6 +108,8 @@ START_TEST(exit_codes_tell_the_daemon_out_of_reach_from_a_failed_call)
 	ck_assert_int_eq(error_exit_code(-ASOCK_E_TIMED_OUT), 4);
 	ck_assert_int_eq(error_exit_code(-ASOCK_E_DENIED), 8);
 	ck_assert_int_eq(error_exit_code(-ASOCK_E_NAME_NOT_FOUND), 2);
+	ck_assert_int_eq(error_exit_code(-ASOCK_E_NO_DATA), 3);
+	ck_assert_int_eq(error_exit_code(-ASOCK_E_SERVICE_UNAVAILABLE), 3);
 }
 END_TEST
 

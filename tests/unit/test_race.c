@@ -57,8 +57,8 @@ static struct address get_source(int family)
 	return (struct address){ .family = AF_INET, .bytes = { 192, 0, 2, 1 } };
 }
 
-static void answer_from(struct race *race, uint64_t now_us, int family, const char *list,
-			bool has_source)
+static void answer_of(struct race *race, uint64_t now_us, int family, const char *list,
+		      bool has_source, uint16_t rank, bool is_last)
 {
 	struct candidate items[MAX_LIST];
 	struct addrsort_source sources[MAX_LIST];
@@ -66,13 +66,26 @@ static void answer_from(struct race *race, uint64_t now_us, int family, const ch
 
 	for (const char *p = list; *p; p += p[3] ? 4 : 3) {
 		ck_assert_uint_lt(n, MAX_LIST);
-		items[n] = (struct candidate){ .endpoint = parse(p) };
+		items[n] = (struct candidate){ .endpoint = parse(p), .rank = rank };
 		sources[n] = (struct addrsort_source){ 0 };
 		if (has_source)
 			sources[n].address = get_source(family);
 		n++;
 	}
-	ck_assert_int_eq(race_on_answer(race, now_us, family, 0, items, sources, n), 0);
+	ck_assert_int_eq(race_on_answer(race, now_us, family, 0, items, sources, n, is_last), 0);
+}
+
+static void answer_from(struct race *race, uint64_t now_us, int family, const char *list,
+			bool has_source)
+{
+	answer_of(race, now_us, family, list, has_source, 0, true);
+}
+
+/* The addresses of one target, with those of more to come. */
+static void answer_part(struct race *race, uint64_t now_us, int family, const char *list,
+			uint16_t rank)
+{
+	answer_of(race, now_us, family, list, true, rank, false);
 }
 
 /* list: "6.1 6.2"; "": none of this family. */
@@ -83,7 +96,7 @@ static void answer(struct race *race, uint64_t now_us, int family, const char *l
 
 static void answer_error(struct race *race, uint64_t now_us, int family, int status)
 {
-	ck_assert_int_eq(race_on_answer(race, now_us, family, status, NULL, NULL, 0), 0);
+	ck_assert_int_eq(race_on_answer(race, now_us, family, status, NULL, NULL, 0, true), 0);
 }
 
 static const struct race_attempt *get_attempt(const struct race *race, size_t i)
@@ -749,7 +762,7 @@ START_TEST(a_mapped_address_and_its_ipv4_form_are_one_endpoint)
 	CLEANUP(race_freep) struct race *race = new_race(defaults);
 	struct race_action action;
 
-	ck_assert_int_eq(race_on_answer(race, 0, AF_INET6, 0, &mapped, &source, 1), 0);
+	ck_assert_int_eq(race_on_answer(race, 0, AF_INET6, 0, &mapped, &source, 1, true), 0);
 	ck_assert(race_next_action(race, 0, &action));
 	race_on_attempt(race, 0, action.attempt, -ECONNREFUSED);
 	answer(race, 0, AF_INET, "4.1");
@@ -765,7 +778,7 @@ START_TEST(another_port_is_another_endpoint)
 	CLEANUP(race_freep) struct race *race = new_race(defaults);
 
 	items[1].endpoint.port = 81;
-	ck_assert_int_eq(race_on_answer(race, 0, AF_INET6, 0, items, sources, 2), 0);
+	ck_assert_int_eq(race_on_answer(race, 0, AF_INET6, 0, items, sources, 2, true), 0);
 	race_on_attempt(race, 0, expect_start(race, 0, "6.1"), -ECONNREFUSED);
 	ck_assert_uint_eq(race_get_wakeup(race), 0);
 }
@@ -865,11 +878,11 @@ START_TEST(an_answer_too_long_is_cut_not_overrun)
 		items[i].endpoint.port = (uint16_t)(i + 1);
 		sources[i].address = get_source(AF_INET6);
 	}
-	ck_assert_int_eq(race_on_answer(race, 0, AF_INET6, 0, items, sources, N), 0);
+	ck_assert_int_eq(race_on_answer(race, 0, AF_INET6, 0, items, sources, N, true), 0);
 	for (size_t i = 0; i < N; i++)
 		items[i].endpoint = (struct endpoint){ .address = parse("4.1").address,
 						       .port = (uint16_t)(i + 1) };
-	ck_assert_int_eq(race_on_answer(race, 0, AF_INET, 0, items, sources, N), 0);
+	ck_assert_int_eq(race_on_answer(race, 0, AF_INET, 0, items, sources, N, true), 0);
 	while (race_next_action(race, 0, &action) && action.kind == RACE_START) {
 		race_on_attempt(race, 0, action.attempt, -ECONNREFUSED);
 		n++;
@@ -941,37 +954,248 @@ START_TEST(a_family_this_host_lacks_is_the_headline_when_nothing_else_is)
 }
 END_TEST
 
-SUITE_MAIN("race", the_preferred_familys_addresses_start_at_once,
-	   the_other_family_waits_for_the_resolution_delay_from_its_answer,
-	   the_preferred_family_inside_the_delay_goes_first,
-	   a_finished_question_without_addresses_is_not_waited_for,
-	   one_family_alone_waits_for_nobody, with_ipv4_preferred_the_roles_are_exchanged,
-	   a_literal_starts_at_once_and_asks_nobody_else,
-	   the_next_attempt_starts_after_the_delay_and_leaves_the_first_open,
-	   a_failure_starts_the_next_at_once_and_the_delay_counts_from_there,
-	   any_failure_starts_the_next_not_only_the_latest, one_failure_starts_one_attempt,
-	   a_denied_address_costs_no_time, a_late_a_takes_the_second_place,
-	   what_was_tried_keeps_its_place_when_aaaa_is_late,
-	   a_late_answer_is_used_at_once_when_an_attempt_is_overdue,
-	   a_late_answer_is_used_at_once_after_a_failure,
-	   at_the_limit_the_next_waits_until_one_ends,
-	   an_attempt_that_takes_too_long_is_closed_and_the_next_starts,
-	   a_time_out_longer_than_the_delay_leaves_attempts_side_by_side,
-	   the_first_connected_wins_and_losers_are_closed,
-	   failure_waits_for_the_other_familys_answer, failure_waits_for_attempts_that_still_run,
-	   all_denied_is_denied_and_one_tried_is_not,
-	   without_addresses_the_more_telling_lookup_is_told,
-	   a_family_nobody_asked_for_says_nothing, the_deadline_closes_what_runs,
-	   the_deadline_ends_waiting_for_answers, at_the_deadline_failures_say_more_than_the_clock,
-	   when_all_known_addresses_failed_the_missing_answer_has_a_grace,
-	   an_answer_within_the_grace_goes_on_with_the_race,
-	   fewer_attempts_at_a_time_can_be_asked_for_while_it_runs,
-	   no_attempt_starts_after_the_deadline, a_connection_at_the_deadline_counts,
-	   no_deadline_is_no_wake_up, too_many_addresses_are_cut_with_both_families_kept,
-	   a_late_family_gets_its_share_of_the_limit, an_endpoint_named_twice_is_tried_once,
-	   a_mapped_address_and_its_ipv4_form_are_one_endpoint, another_port_is_another_endpoint,
-	   a_second_answer_of_a_family_is_ignored, nothing_happens_after_the_end,
-	   the_attempt_delay_is_kept_within_its_bounds, limits_of_zero_are_one,
-	   an_answer_too_long_is_cut_not_overrun, the_headline_is_the_most_telling_error,
-	   a_family_this_host_lacks_is_never_the_headline,
-	   a_family_this_host_lacks_is_the_headline_when_nothing_else_is)
+static void start_and_fail(struct race *race, uint64_t now_us, const char *address)
+{
+	race_on_attempt(race, now_us, expect_start(race, now_us, address), -ECONNREFUSED);
+}
+
+START_TEST(the_parts_of_an_answer_come_together)
+{
+	CLEANUP(race_freep) struct race *race = new_race(defaults);
+
+	answer(race, 0, AF_INET, "");
+	answer_part(race, 0, AF_INET6, "6.1 6.2", 0);
+	start_and_fail(race, 0, "6.1");
+	answer_part(race, 0, AF_INET6, "6.3", 0);
+	start_and_fail(race, 0, "6.2");
+	start_and_fail(race, 0, "6.3");
+	expect_nothing(race, MS(1), MS(30000)); /* more may come */
+	answer_part(race, MS(2), AF_INET6, "", 0);
+	expect_nothing(race, MS(2), MS(30000));
+	answer(race, MS(3), AF_INET6, "6.4");
+	start_and_fail(race, MS(3), "6.4");
+	expect_done(race, MS(3), -ASOCK_E_CONNECT_FAILED, SIZE_MAX);
+}
+END_TEST
+
+START_TEST(an_error_at_the_end_of_an_answer_only_ends_it)
+{
+	CLEANUP(race_freep) struct race *race = new_race(defaults);
+
+	answer_error(race, 0, AF_INET, -ASOCK_E_SERVER_FAILED);
+	answer_part(race, 0, AF_INET6, "6.1", 0);
+	start_and_fail(race, 0, "6.1");
+	answer_error(race, MS(1), AF_INET6, -ASOCK_E_SERVER_FAILED);
+	expect_done(race, MS(1), -ASOCK_E_CONNECT_FAILED, SIZE_MAX);
+}
+END_TEST
+
+START_TEST(behind_the_last_part_there_is_no_other)
+{
+	CLEANUP(race_freep) struct race *race = new_race(defaults);
+
+	answer(race, 0, AF_INET6, "6.1");
+	answer_part(race, 0, AF_INET6, "6.2", 0);
+	start_and_fail(race, 0, "6.1");
+	expect_nothing(race, 0, MS(30000));
+}
+END_TEST
+
+/* With no address in any part the most telling of the reasons remains. */
+START_TEST(the_parts_reasons_are_put_together)
+{
+	static const struct {
+		int first, second, last, want;
+	} cases[] = {
+		{ -ASOCK_E_NAME_NOT_FOUND, -ASOCK_E_NAME_NOT_FOUND, -ASOCK_E_NAME_NOT_FOUND,
+		  -ASOCK_E_NAME_NOT_FOUND },
+		{ -ASOCK_E_NAME_NOT_FOUND, -ASOCK_E_NO_DATA, -ASOCK_E_NAME_NOT_FOUND,
+		  -ASOCK_E_NO_DATA },
+		{ -ASOCK_E_NAME_NOT_FOUND, 0, -ASOCK_E_NAME_NOT_FOUND, -ASOCK_E_NO_DATA },
+		{ -ASOCK_E_DENIED, -ASOCK_E_NO_DATA, 0, -ASOCK_E_DENIED },
+		{ -ASOCK_E_DENIED, -ASOCK_E_SERVER_FAILED, -ASOCK_E_NO_DATA,
+		  -ASOCK_E_SERVER_FAILED },
+		{ -ASOCK_E_SERVER_FAILED, -EIO, -ASOCK_E_DENIED, -ASOCK_E_SERVER_FAILED },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		CLEANUP(race_freep) struct race *race = new_race(defaults);
+
+		answer_error(race, 0, AF_INET, -ASOCK_E_NAME_NOT_FOUND);
+		ck_assert_int_eq(
+			race_on_answer(race, 0, AF_INET6, cases[i].first, NULL, NULL, 0, false), 0);
+		ck_assert_int_eq(
+			race_on_answer(race, 0, AF_INET6, cases[i].second, NULL, NULL, 0, false),
+			0);
+		expect_nothing(race, 0, MS(30000));
+		answer_error(race, 0, AF_INET6, cases[i].last);
+		expect_done(race, 0, cases[i].want, SIZE_MAX);
+	}
+}
+END_TEST
+
+START_TEST(the_resolution_delay_counts_from_the_first_addresses)
+{
+	CLEANUP(race_freep) struct race *race = new_race(defaults);
+
+	answer_part(race, MS(10), AF_INET, "", 0);
+	expect_sleep(race, MS(10), MS(30000));
+	answer_part(race, MS(20), AF_INET, "4.1", 0);
+	expect_sleep(race, MS(20), MS(70));
+	answer(race, MS(30), AF_INET, "4.2");
+	expect_sleep(race, MS(30), MS(70));
+	expect_start(race, MS(70), "4.1");
+}
+END_TEST
+
+START_TEST(a_lower_rank_comes_before_everything)
+{
+	CLEANUP(race_freep) struct race *race = new_race(defaults);
+
+	answer_part(race, 0, AF_INET6, "6.3 6.4", 2);
+	answer_part(race, 0, AF_INET6, "6.1", 1);
+	answer_part(race, 0, AF_INET, "4.3", 2);
+	answer_part(race, 0, AF_INET, "4.1 4.2", 1);
+	start_and_fail(race, 0, "6.1");
+	start_and_fail(race, 0, "4.1");
+	start_and_fail(race, 0, "4.2");
+	start_and_fail(race, 0, "6.3");
+	start_and_fail(race, 0, "4.3");
+	start_and_fail(race, 0, "6.4");
+}
+END_TEST
+
+START_TEST(a_target_that_is_answered_late_takes_its_place)
+{
+	CLEANUP(race_freep) struct race *race = new_race(defaults);
+
+	answer(race, 0, AF_INET, "");
+	answer_part(race, 0, AF_INET6, "6.2 6.3 6.4", 1);
+	start_and_fail(race, 0, "6.2"); /* nobody waits for what may never come */
+	answer_part(race, 0, AF_INET6, "6.1", 0);
+	start_and_fail(race, 0, "6.1");
+	start_and_fail(race, 0, "6.3");
+	answer_of(race, 0, AF_INET6, "6.5", true, 0, true);
+	start_and_fail(race, 0, "6.5");
+	start_and_fail(race, 0, "6.4");
+	expect_done(race, 0, -ASOCK_E_CONNECT_FAILED, SIZE_MAX);
+}
+END_TEST
+
+START_TEST(an_address_of_two_targets_belongs_to_the_first)
+{
+	for (int late = 0; late < 2; late++) {
+		CLEANUP(race_freep) struct race *race = new_race(defaults);
+
+		answer(race, 0, AF_INET, "");
+		answer_part(race, 0, AF_INET6, late ? "6.2 6.1" : "6.1 6.3", late ? 1 : 0);
+		answer_of(race, 0, AF_INET6, late ? "6.1 6.3" : "6.2 6.1", true, late ? 0 : 1,
+			  true);
+		start_and_fail(race, 0, "6.1");
+		ck_assert_uint_eq(get_attempt(race, 0)->candidate.rank, 0);
+		start_and_fail(race, 0, "6.3");
+		start_and_fail(race, 0, "6.2");
+		ck_assert_uint_eq(get_attempt(race, 2)->candidate.rank, 1);
+		expect_done(race, 0, -ASOCK_E_CONNECT_FAILED, SIZE_MAX);
+	}
+}
+END_TEST
+
+/* What was tried falls behind what is better each time; that must come to an end. */
+START_TEST(no_more_than_twice_the_addresses_are_tried)
+{
+	struct race_params params = defaults;
+	CLEANUP(race_freep) struct race *race = NULL;
+
+	params.max_addresses = 2;
+	race = new_race(params);
+	answer(race, 0, AF_INET, "");
+	answer_part(race, 0, AF_INET6, "6.7 6.8 6.9", 3);
+	start_and_fail(race, 0, "6.7");
+	start_and_fail(race, 0, "6.8");
+	expect_nothing(race, 0, MS(30000));
+	answer_part(race, 0, AF_INET6, "6.5", 2);
+	start_and_fail(race, 0, "6.5");
+	answer_part(race, 0, AF_INET6, "6.3 6.4", 1);
+	start_and_fail(race, 0, "6.3");
+	expect_nothing(race, 0, MS(30000));
+	answer_of(race, 0, AF_INET6, "6.1", true, 0, true);
+	expect_done(race, 0, -ASOCK_E_CONNECT_FAILED, SIZE_MAX);
+}
+END_TEST
+
+/* One target with many addresses does not keep out a better one that is answered after it. */
+START_TEST(when_there_is_no_room_the_highest_rank_falls_out)
+{
+	enum {
+		N = 128
+	};
+	static struct candidate items[N];
+	static struct addrsort_source sources[N];
+	struct race_params params = defaults;
+	CLEANUP(race_freep) struct race *race = NULL;
+
+	params.families = FAMILY_INET6;
+	params.max_addresses = params.max_attempts = N;
+	race = new_race(params);
+	for (size_t i = 0; i < N; i++) {
+		items[i] = (struct candidate){ .endpoint = parse("6.1"), .rank = 1 };
+		items[i].endpoint.port = (uint16_t)(1000 + i);
+		sources[i].address = get_source(AF_INET6);
+	}
+	ck_assert_int_eq(race_on_answer(race, 0, AF_INET6, 0, items, sources, N, false), 0);
+	answer_part(race, 0, AF_INET6, "6.9", 2); /* no room */
+	answer_of(race, 0, AF_INET6, "6.2 6.3", true, 0, true);
+	start_and_fail(race, 0, "6.2");
+	start_and_fail(race, 0, "6.3");
+	for (size_t i = 0; i < N - 2; i++) {
+		struct race_action action;
+
+		ck_assert(race_next_action(race, 0, &action));
+		ck_assert_int_eq(action.kind, RACE_START);
+		ck_assert_uint_eq(get_attempt(race, action.attempt)->candidate.endpoint.port,
+				  1000 + i);
+		race_on_attempt(race, 0, action.attempt, -ECONNREFUSED);
+	}
+	expect_done(race, 0, -ASOCK_E_CONNECT_FAILED, SIZE_MAX);
+}
+END_TEST
+
+SUITE_MAIN(
+	"race", the_preferred_familys_addresses_start_at_once,
+	the_other_family_waits_for_the_resolution_delay_from_its_answer,
+	the_preferred_family_inside_the_delay_goes_first,
+	a_finished_question_without_addresses_is_not_waited_for, one_family_alone_waits_for_nobody,
+	with_ipv4_preferred_the_roles_are_exchanged, a_literal_starts_at_once_and_asks_nobody_else,
+	the_next_attempt_starts_after_the_delay_and_leaves_the_first_open,
+	a_failure_starts_the_next_at_once_and_the_delay_counts_from_there,
+	any_failure_starts_the_next_not_only_the_latest, one_failure_starts_one_attempt,
+	a_denied_address_costs_no_time, a_late_a_takes_the_second_place,
+	what_was_tried_keeps_its_place_when_aaaa_is_late,
+	a_late_answer_is_used_at_once_when_an_attempt_is_overdue,
+	a_late_answer_is_used_at_once_after_a_failure, at_the_limit_the_next_waits_until_one_ends,
+	an_attempt_that_takes_too_long_is_closed_and_the_next_starts,
+	a_time_out_longer_than_the_delay_leaves_attempts_side_by_side,
+	the_first_connected_wins_and_losers_are_closed, failure_waits_for_the_other_familys_answer,
+	failure_waits_for_attempts_that_still_run, all_denied_is_denied_and_one_tried_is_not,
+	without_addresses_the_more_telling_lookup_is_told, a_family_nobody_asked_for_says_nothing,
+	the_deadline_closes_what_runs, the_deadline_ends_waiting_for_answers,
+	at_the_deadline_failures_say_more_than_the_clock,
+	when_all_known_addresses_failed_the_missing_answer_has_a_grace,
+	an_answer_within_the_grace_goes_on_with_the_race,
+	fewer_attempts_at_a_time_can_be_asked_for_while_it_runs,
+	no_attempt_starts_after_the_deadline, a_connection_at_the_deadline_counts,
+	no_deadline_is_no_wake_up, too_many_addresses_are_cut_with_both_families_kept,
+	a_late_family_gets_its_share_of_the_limit, an_endpoint_named_twice_is_tried_once,
+	a_mapped_address_and_its_ipv4_form_are_one_endpoint, another_port_is_another_endpoint,
+	a_second_answer_of_a_family_is_ignored, nothing_happens_after_the_end,
+	the_attempt_delay_is_kept_within_its_bounds, limits_of_zero_are_one,
+	an_answer_too_long_is_cut_not_overrun, the_headline_is_the_most_telling_error,
+	a_family_this_host_lacks_is_never_the_headline,
+	a_family_this_host_lacks_is_the_headline_when_nothing_else_is,
+	the_parts_of_an_answer_come_together, an_error_at_the_end_of_an_answer_only_ends_it,
+	behind_the_last_part_there_is_no_other, the_parts_reasons_are_put_together,
+	the_resolution_delay_counts_from_the_first_addresses, a_lower_rank_comes_before_everything,
+	a_target_that_is_answered_late_takes_its_place,
+	an_address_of_two_targets_belongs_to_the_first, no_more_than_twice_the_addresses_are_tried,
+	when_there_is_no_room_the_highest_rank_falls_out)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * connect/race under random schedules: answers of either family at any time, good, empty, failed or
- * never; attempts that connect, fail, are denied or hang; a driver that is late. What the engine
+ * connect/race under random schedules: answers of either family at any time, whole or in parts, of
+ * one target or of several, good, empty, failed or never; attempts that connect, fail, are denied or hang; a driver that is late. What the engine
  * does is judged by facts that the test knows for itself, not by the engine's state: see
  * check_start, check_close, check_done and check_rest. A failure names its seed; RACE_SEED=N
  * RACE_SCHEDULES=1 plays it again.
@@ -23,6 +23,8 @@
 #define N_PERMUTATIONS	20000
 #define MAX_PER_FAMILY	8
 #define MAX_ADDRESSES	(2 * MAX_PER_FAMILY)
+#define MAX_PARTS	4
+#define MAX_RANKS	3
 #define MAX_STEPS	200
 #define DEADLINE_MS_MAX 6000
 
@@ -34,15 +36,21 @@
 				     (s)->now_us, #condition);                          \
 	} while (0)
 
+/* A part of what one family is answered. */
+struct part {
+	uint64_t at_us; /* NEVER: the lookup never ends */
+	int status;
+	size_t n; /* of the plan's items, behind those of the parts before */
+};
+
 struct plan {
 	int family;
-	bool given;
-	uint64_t at_us; /* NEVER: the lookup never ends */
-	uint64_t given_us;
-	int status;
+	struct part parts[MAX_PARTS];
+	size_t n_parts, n_given;
 	struct candidate items[MAX_PER_FAMILY];
 	struct addrsort_source sources[MAX_PER_FAMILY];
-	size_t n;
+	size_t n, n_known;
+	uint64_t known_us; /* since when there is an item */
 };
 
 struct fact {
@@ -63,6 +71,7 @@ struct schedule {
 	struct race *race;
 	struct plan plans[2]; /* the preferred family first */
 	size_t n_plans;
+	uint64_t n_ranks;
 	struct endpoint order[MAX_ADDRESSES]; /* all that is known, sorted and cut */
 	bool tried[MAX_ADDRESSES];	      /* for each of order */
 	size_t n_order;
@@ -126,24 +135,42 @@ static struct address random_source(struct schedule *s, const struct address *de
 				 .bytes = { 0x20, 0x01, 0x0d, 0xb8, [15] = 99 } };
 }
 
-static void plan_answer(struct schedule *s, struct plan *plan, int family)
+static void plan_part(struct schedule *s, struct plan *plan, struct part *part)
 {
 	static const int statuses[] = { -ASOCK_E_NAME_NOT_FOUND, -ASOCK_E_NO_DATA,
 					-ASOCK_E_SERVER_FAILED, -ASOCK_E_DENIED, -EIO };
+	uint16_t rank = (uint16_t)below(s, s->n_ranks);
 
-	*plan = (struct plan){ .family = family, .at_us = one_in(s, 3) ? 0 : MS(below(s, 400)) };
-	if (one_in(s, 20))
-		plan->at_us = NEVER;
 	if (one_in(s, 5)) {
-		plan->status = statuses[below(s, ARRAY_LEN(statuses))];
+		part->status = statuses[below(s, ARRAY_LEN(statuses))];
 		return;
 	}
-	plan->n = below(s, MAX_PER_FAMILY + 1);
-	for (size_t i = 0; i < plan->n; i++) {
-		plan->items[i] =
-			(struct candidate){ .endpoint = { .address = random_address(s, family),
-							  .port = 80 } };
-		plan->sources[i].address = random_source(s, &plan->items[i].endpoint.address);
+	part->n = below(s, MAX_PER_FAMILY + 1 - plan->n);
+	for (size_t end = plan->n + part->n; plan->n < end; plan->n++) {
+		struct address address = random_address(s, plan->family);
+
+		if (one_in(s, 6))
+			rank = (uint16_t)below(s, s->n_ranks);
+		plan->items[plan->n] =
+			(struct candidate){ .endpoint = { .address = address, .port = 80 },
+					    .rank = rank };
+		plan->sources[plan->n].address = random_source(s, &address);
+	}
+}
+
+static void plan_answer(struct schedule *s, struct plan *plan, int family)
+{
+	uint64_t at_us = one_in(s, 3) ? 0 : MS(below(s, 400));
+
+	*plan = (struct plan){ .family = family };
+	plan->n_parts = one_in(s, 2) ? 1 : 1 + below(s, MAX_PARTS);
+	for (size_t i = 0; i < plan->n_parts; i++) {
+		if (at_us == NEVER || one_in(s, 20))
+			at_us = NEVER;
+		plan->parts[i].at_us = at_us;
+		plan_part(s, plan, &plan->parts[i]);
+		if (at_us != NEVER && !one_in(s, 3))
+			at_us += MS(below(s, 400));
 	}
 }
 
@@ -165,6 +192,7 @@ static void plan_schedule(struct schedule *s, uint64_t seed)
 		.max_addresses = one_in(s, 3) ? 1 + below(s, 6) : MAX_ADDRESSES,
 		.max_attempts = one_in(s, 3) ? 1 + below(s, 3) : MAX_ADDRESSES,
 	};
+	s->n_ranks = one_in(s, 2) ? 1 : MAX_RANKS;
 	if (s->params.families == FAMILY_INET || s->params.families == FAMILY_PREFER_INET)
 		preferred = AF_INET;
 	plan_answer(s, &s->plans[s->n_plans++], preferred);
@@ -177,14 +205,6 @@ static struct endpoint unmap(const struct endpoint *endpoint)
 	return (struct endpoint){ address_unmap(endpoint->address), endpoint->port };
 }
 
-static bool is_among(const struct endpoint *endpoints, size_t n, const struct endpoint *endpoint)
-{
-	for (size_t i = 0; i < n; i++)
-		if (endpoint_equal(&endpoints[i], endpoint))
-			return true;
-	return false;
-}
-
 static bool is_tried(const struct schedule *s, const struct endpoint *endpoint)
 {
 	struct endpoint plain = unmap(endpoint);
@@ -195,33 +215,55 @@ static bool is_tried(const struct schedule *s, const struct endpoint *endpoint)
 	return false;
 }
 
+/* What is known of the answers, for each address the lowest rank. */
+struct known {
+	struct addrsort_item items[MAX_ADDRESSES];
+	struct endpoint plain[MAX_ADDRESSES];
+	size_t n;
+};
+
+static void add_known(struct known *known, const struct candidate *candidate,
+		      const struct addrsort_source *source)
+{
+	struct endpoint plain = unmap(&candidate->endpoint);
+	size_t i = 0;
+
+	while (i < known->n && !endpoint_equal(&known->plain[i], &plain))
+		i++;
+	if (i < known->n && known->items[i].rank <= candidate->rank)
+		return;
+	known->n += i == known->n;
+	known->plain[i] = plain;
+	known->items[i] = (struct addrsort_item){ candidate->endpoint, *source, candidate->rank };
+}
+
+static void collect_known(const struct schedule *s, struct known *known)
+{
+	known->n = 0;
+	for (size_t p = 0; p < s->n_plans; p++) {
+		const struct plan *plan = &s->plans[p];
+
+		for (uint16_t rank = 0; rank < MAX_RANKS; rank++)
+			for (size_t i = 0; i < plan->n_known; i++)
+				if (plan->items[i].rank == rank)
+					add_known(known, &plan->items[i], &plan->sources[i]);
+	}
+}
+
 /*
  * What the order has to be, from all answers up to now and nothing else: so it cannot depend on
  * which came first.
  */
 static void sort_known(struct schedule *s)
 {
-	struct addrsort_item items[MAX_ADDRESSES];
-	struct endpoint plain[MAX_ADDRESSES];
 	size_t order[MAX_ADDRESSES];
-	size_t n = 0;
+	struct known known;
 
-	for (size_t p = 0; p < s->n_plans; p++) {
-		for (size_t i = 0; s->plans[p].given && i < s->plans[p].n; i++) {
-			plain[n] = unmap(&s->plans[p].items[i].endpoint);
-			if (is_among(plain, n, &plain[n]))
-				continue;
-			items[n++] = (struct addrsort_item){ s->plans[p].items[i].endpoint,
-							     s->plans[p].sources[i], 0 };
-		}
-	}
-	s->n_order = 0;
-	if (n == 0)
-		return;
-	addrsort(NULL, items, n, s->params.families, order, NULL);
-	s->n_order = n < s->params.max_addresses ? n : s->params.max_addresses;
+	collect_known(s, &known);
+	addrsort(NULL, known.items, known.n, s->params.families, order, NULL);
+	s->n_order = known.n < s->params.max_addresses ? known.n : s->params.max_addresses;
 	for (size_t i = 0; i < s->n_order; i++) {
-		s->order[i] = items[order[i]].destination;
+		s->order[i] = known.items[order[i]].destination;
 		s->tried[i] = is_tried(s, &s->order[i]);
 	}
 }
@@ -231,6 +273,8 @@ static size_t find_untried(const struct schedule *s)
 {
 	size_t i = 0;
 
+	if (s->n_facts >= 2 * s->params.max_addresses)
+		return s->n_order;
 	while (i < s->n_order && s->tried[i])
 		i++;
 	return i;
@@ -250,19 +294,24 @@ static size_t count_open(const struct schedule *s)
 	return n;
 }
 
+static bool is_answered(const struct plan *plan)
+{
+	return plan->n_given == plan->n_parts;
+}
+
 static bool is_all_answered(const struct schedule *s)
 {
-	return s->plans[0].given && (s->n_plans == 1 || s->plans[1].given);
+	return is_answered(&s->plans[0]) && (s->n_plans == 1 || is_answered(&s->plans[1]));
 }
 
 /* When the start rule holds: RFC 8305 section 3. */
 static uint64_t get_opening_us(const struct schedule *s)
 {
-	if (s->plans[0].given && s->plans[0].n > 0)
+	if (s->plans[0].n_known > 0)
 		return 0;
-	if (s->n_plans == 1 || !s->plans[1].given || s->plans[1].n == 0)
+	if (s->n_plans == 1 || s->plans[1].n_known == 0)
 		return NEVER;
-	return s->plans[0].given ? 0 : s->plans[1].given_us + s->params.resolution_delay_us;
+	return is_answered(&s->plans[0]) ? 0 : s->plans[1].known_us + s->params.resolution_delay_us;
 }
 
 static uint64_t get_expiry_us(const struct schedule *s, const struct fact *fact)
@@ -315,6 +364,28 @@ static void give_result(struct schedule *s, size_t i, int result)
 	race_on_attempt(s->race, s->now_us, i, result);
 }
 
+/*
+ * None that is known and of a lower rank is left: without addrsort, which the other checks believe.
+ */
+static void check_rank(struct schedule *s, const struct candidate *candidate)
+{
+	struct endpoint plain = unmap(&candidate->endpoint);
+
+	for (size_t p = 0; p < s->n_plans; p++) {
+		const struct plan *plan = &s->plans[p];
+
+		for (size_t i = 0; i < plan->n_known; i++) {
+			struct endpoint other = unmap(&plan->items[i].endpoint);
+
+			if (endpoint_equal(&other, &plain))
+				REQUIRE(s, plan->items[i].rank >= candidate->rank);
+			else
+				REQUIRE(s, plan->items[i].rank >= candidate->rank ||
+						   is_tried(s, &other));
+		}
+	}
+}
+
 static void check_start(struct schedule *s, size_t i)
 {
 	size_t at = find_untried(s);
@@ -331,6 +402,7 @@ static void check_start(struct schedule *s, size_t i)
 	REQUIRE(s, at < s->n_order);
 	REQUIRE(s, endpoint_equal(&s->order[at], &attempts[i].candidate.endpoint));
 	REQUIRE(s, !is_tried(s, &s->order[at]));
+	check_rank(s, &attempts[i].candidate);
 	*fact = (struct fact){ .plain = unmap(&s->order[at]),
 			       .open = true,
 			       .started_us = s->now_us };
@@ -364,26 +436,46 @@ static void check_close(struct schedule *s, size_t i)
 	fact->closed = true;
 }
 
+/* Whether a part was given that has no addresses for this reason, 0: for none. */
+static bool was_told(const struct schedule *s, int status)
+{
+	for (size_t p = 0; p < s->n_plans; p++)
+		for (size_t i = 0; i < s->plans[p].n_given; i++)
+			if (s->plans[p].parts[i].n == 0 && s->plans[p].parts[i].status == status)
+				return true;
+	return false;
+}
+
+/* Of equally telling reasons the first of the preferred family, then of the other one. */
+static int get_failed_lookup(const struct schedule *s)
+{
+	for (size_t p = 0; p < s->n_plans; p++) {
+		for (size_t i = 0; i < s->plans[p].n_given; i++) {
+			int status = s->plans[p].parts[i].status;
+
+			if (status == -ASOCK_E_SERVER_FAILED || status == -EIO)
+				return status;
+		}
+	}
+	return 0;
+}
+
 /* The status that a race without winner has to have. */
 static int get_failure(const struct schedule *s)
 {
-	int status = -ASOCK_E_NAME_NOT_FOUND;
+	int failed_lookup = get_failed_lookup(s);
 
 	for (size_t i = 0; i < s->n_facts; i++)
 		if (!s->facts[i].denied)
 			return -ASOCK_E_CONNECT_FAILED;
 	if (s->n_facts > 0)
 		return -ASOCK_E_DENIED;
-	for (size_t p = 0; p < s->n_plans; p++)
-		if (s->plans[p].status == -ASOCK_E_SERVER_FAILED || s->plans[p].status == -EIO)
-			return s->plans[p].status;
-	for (size_t p = 0; p < s->n_plans; p++)
-		if (s->plans[p].status == -ASOCK_E_DENIED)
-			return -ASOCK_E_DENIED;
-	for (size_t p = 0; p < s->n_plans; p++)
-		if (s->plans[p].status != -ASOCK_E_NAME_NOT_FOUND)
-			status = -ASOCK_E_NO_DATA;
-	return status;
+	if (failed_lookup < 0)
+		return failed_lookup;
+	if (was_told(s, -ASOCK_E_DENIED))
+		return -ASOCK_E_DENIED;
+	return was_told(s, 0) || was_told(s, -ASOCK_E_NO_DATA) ? -ASOCK_E_NO_DATA
+							       : -ASOCK_E_NAME_NOT_FOUND;
 }
 
 /* Whether the deadline found something running or untried, or nothing at all that was tried. */
@@ -460,16 +552,25 @@ static void take_actions(struct schedule *s)
 	check_rest(s);
 }
 
-static void give_answer(struct schedule *s, struct plan *plan)
+/* Puts the part with this number into the engine, whose items begin at first. */
+static void give_part(struct schedule *s, struct race *race, const struct plan *plan, size_t number,
+		      size_t first)
 {
-	int r = race_on_answer(s->race, s->now_us, plan->family, plan->status, plan->items,
-			       plan->sources, plan->n);
+	const struct part *part = &plan->parts[number];
+	int r = race_on_answer(race, s->now_us, plan->family, part->status, &plan->items[first],
+			       &plan->sources[first], part->n, number + 1 == plan->n_parts);
 
 	REQUIRE(s, r == 0);
-	if (s->done)
-		return;
-	plan->given = true;
-	plan->given_us = s->now_us;
+}
+
+static void give_answer(struct schedule *s, struct plan *plan)
+{
+	const struct part *part = &plan->parts[plan->n_given];
+
+	give_part(s, s->race, plan, plan->n_given++, plan->n_known);
+	if (plan->n_known == 0)
+		plan->known_us = s->now_us;
+	plan->n_known += part->n;
 	sort_known(s);
 }
 
@@ -489,9 +590,11 @@ static void step(struct schedule *s)
 		}
 	}
 	for (size_t p = 0; p < s->n_plans; p++) {
-		if (!s->plans[p].given && s->plans[p].at_us <= next_us) {
-			next_us = s->plans[p].at_us;
-			plan = &s->plans[p];
+		struct plan *other = &s->plans[p];
+
+		if (!is_answered(other) && other->parts[other->n_given].at_us <= next_us) {
+			next_us = other->parts[other->n_given].at_us;
+			plan = other;
 		}
 	}
 	REQUIRE(s, next_us != NEVER);
@@ -513,7 +616,8 @@ static void check_silence(struct schedule *s)
 	struct race_action action;
 
 	for (size_t p = 0; p < s->n_plans; p++)
-		give_answer(s, &s->plans[p]);
+		for (size_t i = 0; i < s->plans[p].n_parts; i++)
+			give_part(s, s->race, &s->plans[p], i, 0);
 	for (size_t i = 0; i < s->n_facts; i++)
 		race_on_attempt(s->race, s->now_us, i, 0);
 	race_on_time(s->race, s->now_us + MS(DEADLINE_MS_MAX));
@@ -578,10 +682,27 @@ START_TEST(no_schedule_breaks_a_rule)
 }
 END_TEST
 
+static void give_whole(struct schedule *s, struct race *race, const struct plan *plan)
+{
+	REQUIRE(s, race_on_answer(race, 0, plan->family, plan->n > 0 ? 0 : plan->parts[0].status,
+				  plan->items, plan->sources, plan->n, true) == 0);
+}
+
+static void give_parts(struct schedule *s, struct race *race, const struct plan *plan)
+{
+	size_t first = 0;
+
+	for (size_t i = 0; i < plan->n_parts; i++) {
+		give_part(s, race, plan, i, first);
+		first += plan->parts[i].n;
+	}
+}
+
 /*
  * Gives the answers in this order, lets every attempt fail at once, and writes down what was tried.
  */
-static size_t play(struct schedule *s, bool preferred_first, struct endpoint *ret_tried)
+static size_t play(struct schedule *s, bool preferred_first, bool in_parts,
+		   struct endpoint *ret_tried)
 {
 	CLEANUP(race_freep) struct race *race = NULL;
 	struct race_action action;
@@ -591,8 +712,10 @@ static size_t play(struct schedule *s, bool preferred_first, struct endpoint *re
 	for (size_t i = 0; i < s->n_plans; i++) {
 		const struct plan *plan = &s->plans[preferred_first ? i : s->n_plans - 1 - i];
 
-		REQUIRE(s, race_on_answer(race, 0, plan->family, plan->status, plan->items,
-					  plan->sources, plan->n) == 0);
+		if (in_parts)
+			give_parts(s, race, plan);
+		else
+			give_whole(s, race, plan);
 	}
 	while (race_next_action(race, 0, &action) && action.kind == RACE_START) {
 		ret_tried[n++] =
@@ -609,13 +732,14 @@ START_TEST(the_order_of_answers_does_not_change_the_order_of_attempts)
 	struct endpoint other[MAX_ADDRESSES];
 
 	for (uint64_t seed = 1; seed <= N_PERMUTATIONS; seed++) {
-		size_t n;
-
 		plan_schedule(&schedule, seed);
-		n = play(&schedule, true, one);
-		REQUIRE(&schedule, play(&schedule, false, other) == n);
-		for (size_t i = 0; i < n; i++)
-			REQUIRE(&schedule, endpoint_equal(&one[i], &other[i]));
+		for (int way = 0; way < 4; way++) {
+			size_t n = play(&schedule, true, false, one);
+
+			REQUIRE(&schedule, play(&schedule, way & 1, way & 2, other) == n);
+			for (size_t i = 0; i < n; i++)
+				REQUIRE(&schedule, endpoint_equal(&one[i], &other[i]));
+		}
 	}
 }
 END_TEST

@@ -139,9 +139,10 @@ static void on_done(struct racer *racer, int status, void *arg)
 		f->restart_inside = f->done = false;
 		make(f);
 		start(f);
-		ck_assert_int_eq(racer_add_answer(f->racer, AF_INET6, 0, NULL, 0), 0);
+		ck_assert_int_eq(racer_add_answer(f->racer, AF_INET6, 0, NULL, 0, true), 0);
 		ck_assert_int_eq(
-			racer_add_answer(f->racer, AF_INET, -ASOCK_E_NAME_NOT_FOUND, NULL, 0), 0);
+			racer_add_answer(f->racer, AF_INET, -ASOCK_E_NAME_NOT_FOUND, NULL, 0, true),
+			0);
 		ck_assert(!f->done);
 	}
 }
@@ -154,7 +155,7 @@ static void answer(struct fixture *f, int family, struct tcp_peer *const *peers,
 	for (size_t i = 0; i < n; i++)
 		items[i] = (struct candidate){ .endpoint = *tcp_peer_get_endpoint(peers[i]),
 					       .source = SOURCE_HOSTS };
-	ck_assert_int_eq(racer_add_answer(f->racer, family, 0, items, n), 0);
+	ck_assert_int_eq(racer_add_answer(f->racer, family, 0, items, n, true), 0);
 }
 
 static const struct race_attempt *get_attempt(const struct fixture *f, size_t i)
@@ -439,8 +440,10 @@ START_TEST(no_address_is_the_resolvers_error)
 	begin(&f);
 	make(&f);
 	start(&f);
-	ck_assert_int_eq(racer_add_answer(f.racer, AF_INET, -ASOCK_E_NAME_NOT_FOUND, NULL, 0), 0);
-	ck_assert_int_eq(racer_add_answer(f.racer, AF_INET6, -ASOCK_E_SERVER_FAILED, NULL, 0), 0);
+	ck_assert_int_eq(racer_add_answer(f.racer, AF_INET, -ASOCK_E_NAME_NOT_FOUND, NULL, 0, true),
+			 0);
+	ck_assert_int_eq(racer_add_answer(f.racer, AF_INET6, -ASOCK_E_SERVER_FAILED, NULL, 0, true),
+			 0);
 	ck_assert(!f.done);
 	suite_loop(f.base, &f.done);
 	ck_assert_int_eq(f.status, -ASOCK_E_SERVER_FAILED);
@@ -554,7 +557,7 @@ START_TEST(an_address_without_a_route_goes_last)
 	begin(&f);
 	good = tcp_peer_new(f.base, AF_INET, TCP_PEER_ACCEPT);
 	make(&f);
-	ck_assert_int_eq(racer_add_answer(f.racer, AF_INET6, 0, &nowhere, 1), 0);
+	ck_assert_int_eq(racer_add_answer(f.racer, AF_INET6, 0, &nowhere, 1, true), 0);
 	answer(&f, AF_INET, &good, 1);
 	start(&f);
 	suite_loop(f.base, &f.done);
@@ -685,8 +688,8 @@ START_TEST(udp_wins_at_once)
 	f.params.transport = TRANSPORT_UDP;
 	make(&f);
 	start(&f);
-	ck_assert_int_eq(racer_add_answer(f.racer, AF_INET6, 0, NULL, 0), 0);
-	ck_assert_int_eq(racer_add_answer(f.racer, AF_INET, 0, &item, 1), 0);
+	ck_assert_int_eq(racer_add_answer(f.racer, AF_INET6, 0, NULL, 0, true), 0);
+	ck_assert_int_eq(racer_add_answer(f.racer, AF_INET, 0, &item, 1, true), 0);
 	ck_assert(!f.done);
 	suite_loop(f.base, &f.done);
 	ck_assert_int_eq(f.status, 0);

@@ -160,6 +160,37 @@ START_TEST(formatted_text_is_the_callers)
 }
 END_TEST
 
+/* RFC 4648 section 10, and all 64 letters. */
+START_TEST(base64_is_that_of_the_rfc)
+{
+	static const struct {
+		const char *bytes;
+		size_t len;
+		const char *text;
+	} cases[] = {
+		{ "", 0, "" },
+		{ "f", 1, "Zg==" },
+		{ "fo", 2, "Zm8=" },
+		{ "foo", 3, "Zm9v" },
+		{ "foob", 4, "Zm9vYg==" },
+		{ "fooba", 5, "Zm9vYmE=" },
+		{ "foobar", 6, "Zm9vYmFy" },
+		{ "\0\0\0\xff", 4, "AAAA/w==" },
+		{ "\x00\x10\x83\x10\x51\x87\x20\x92\x8b\x30\xd3\x8f\x41\x14\x93\x51\x55\x97\x61\x96\x9b\x71\xd7\x9f"
+		  "\x82\x18\xa3\x92\x59\xa7\xa2\x9a\xab\xb2\xdb\xaf\xc3\x1c\xb3\xd3\x5d\xb7\xe3\x9e\xbb\xf3\xdf\xbf",
+		  48, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/" },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		CLEANUP(freep) char *text = NULL;
+
+		ck_assert_int_eq(text_format_base64(&text, cases[i].bytes, cases[i].len), 0);
+		ck_assert_str_eq(text, cases[i].text);
+	}
+}
+END_TEST
+
 SUITE_MAIN("text", classes_are_those_of_ascii_for_every_byte, comparison_folds_ascii_letters_only,
 	   numbers_are_decimal_digits_within_the_range, utf8_is_well_formed_or_refused,
-	   words_are_cut_at_blanks_and_tabs, formatted_text_is_the_callers)
+	   words_are_cut_at_blanks_and_tabs, formatted_text_is_the_callers,
+	   base64_is_that_of_the_rfc)

@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: MIT */
+#include "daemon/front/replies-explain.h"
+
+#include "daemon/front/members.h"
+#include "daemon/request/ordering.h"
+#include "daemon/resolve/dns-text.h"
+#include "protocol/error.h"
+
+static const char *question_outcome_name(int status)
+{
+	switch (-status) {
+	case 0:
+		return "found";
+	case ASOCK_E_NO_DATA:
+		return "noData";
+	case ASOCK_E_NAME_NOT_FOUND:
+		return "nameNotFound";
+	case ASOCK_E_TIMED_OUT:
+		return "timedOut";
+	case ASOCK_E_DENIED:
+		return "denied";
+	case ASOCK_E_NO_SERVERS:
+		return "noServers";
+	default:
+		return "failed";
+	}
+}
+
+static json_t *format_question(const struct request_question *question)
+{
+	char type[DNS_TEXT_NAME_SIZE];
+	json_t *object = json_object();
+	int failed = 0;
+
+	failed |= members_set_text(object, "name", question->name);
+	failed |= members_set_text(object, "type", dns_text_type_name(question->type, type));
+	failed |= members_set_text(object, "outcome", question_outcome_name(question->status));
+	failed |= members_set_origin(object, &question->origin);
+	failed |= members_set_server(object, &question->origin);
+	return members_finish(object, failed);
+}
+
+static json_t *format_candidate(const struct candidate *candidate,
+				const struct ordering_reason *reason, bool is_allowed)
+{
+	const char *rule = addrsort_rule_text(reason->rule);
+	char text[ADDRESS_TEXT_SIZE];
+	json_t *object = json_object();
+	int failed = 0;
+
+	failed |= members_set(object, "endpoint",
+			      members_format_endpoint(&candidate->endpoint, true));
+	failed |= members_set_text(object, "target", candidate->target);
+	failed |= members_set_text(object, "source", source_name(candidate->source));
+	if (reason->source.family != 0)
+		failed |= members_set_text(object, "sourceAddress",
+					   address_format(&reason->source, text, sizeof(text)));
+	if (rule[0])
+		failed |= members_set_text(object, "reason", rule);
+	failed |= members_set(object, "allowed", json_boolean(is_allowed));
+	return members_finish(object, failed);
+}
+
+json_t *replies_explain(const struct request_result *result, const struct request *request)
+{
+	json_t *object = json_object(), *questions = json_array(), *candidates = json_array();
+	/* Where the time ran out before there was an order, there is none to show. */
+	size_t n_candidates = result->reasons ? result->n_candidates : 0;
+	int failed = 0;
+
+	for (size_t i = 0; i < result->n_questions; i++)
+		failed |= members_append(questions, format_question(&result->questions[i]));
+	for (size_t i = 0; i < n_candidates; i++) {
+		const struct candidate *candidate = &result->candidates[i];
+
+		failed |= members_append(candidates,
+					 format_candidate(candidate, &result->reasons[i],
+							  request_may_dial(request, candidate)));
+	}
+	if (result->name)
+		failed |= members_set_text(object, "name", result->name);
+	failed |= members_set(object, "questions", questions);
+	failed |= members_set_count(object, "questionsOmitted", result->n_questions_omitted);
+	failed |= members_set(object, "candidates", candidates);
+	failed |= members_set_count(object, "resolveUsec", result->total_us);
+	if (result->status < 0)
+		failed |= members_set_text(object, "error", error_varlink_name(result->status));
+	return members_finish(object, failed);
+}

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: MIT */
+#include "daemon/request/ordering.h"
+
+#include <stdlib.h>
+
+#include "daemon/connect/gai-conf.h"
+
+static void find_sources(const struct addrlist *list, const struct addrsort_env *env, size_t n,
+			 struct addrsort_item *items)
+{
+	gai_conf_refresh(env->gai_conf);
+	for (size_t i = 0; i < n; i++) {
+		items[i].destination = list->items[i].endpoint;
+		items[i].rank = list->items[i].rank;
+		if (items[i].destination.port == 0)
+			items[i].destination.port =
+				1; /* a route is looked up, nothing is sent; port 0 is no destination */
+		addrsort_find_source(env, &items[i].destination, &items[i].source);
+	}
+}
+
+int ordering_sort(struct addrlist *list, const struct addrsort_env *env,
+		  enum family_choice families, size_t max, struct ordering_reason **ret_reasons)
+{
+	size_t n = list->len < ADDRSORT_MAX ? list->len : ADDRSORT_MAX;
+	CLEANUP(freep) struct addrsort_item *items = calloc(n, sizeof(*items));
+	CLEANUP(freep) struct candidate *sorted = calloc(n, sizeof(*sorted));
+	CLEANUP(freep) struct ordering_reason *reasons = calloc(n, sizeof(*reasons));
+	enum addrsort_rule rules[ADDRSORT_MAX];
+	size_t order[ADDRSORT_MAX];
+
+	if (!items || !sorted || !reasons)
+		return -ENOMEM;
+	find_sources(list, env, n, items);
+	addrsort(env->gai_conf, items, n, families, order, rules);
+	for (size_t i = 0; i < n; i++) {
+		sorted[i] = list->items[order[i]];
+		reasons[i].source = items[order[i]].source.address;
+		reasons[i].rule = rules[i];
+	}
+	free(list->items);
+	list->items = TAKE_PTR(sorted);
+	list->len = list->allocated = n;
+	if (list->len > max)
+		list->len = max;
+	if (list->len > 0)
+		reasons[list->len - 1].rule = ADDRSORT_NONE;
+	if (ret_reasons)
+		*ret_reasons = TAKE_PTR(reasons);
+	return 0;
+}

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What was found, in the order in which Connect would try it, and why.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "daemon/base/addrlist.h"
+#include "daemon/connect/addrsort.h"
+
+struct ordering_reason {
+	struct address source;	 /* that the kernel would use; family 0: there is no route */
+	enum addrsort_rule rule; /* why this one stands before the next */
+};
+
+/*
+ * Sorts the list and cuts it to max. ret_reasons, unless NULL, becomes an array of as many reasons, to be freed. -ENOMEM:
+ * nothing has changed.
+ */
+MUST_CHECK int ordering_sort(struct addrlist *list, const struct addrsort_env *env,
+			     enum family_choice families, size_t max,
+			     struct ordering_reason **ret_reasons);
