@@ -61,13 +61,25 @@ static json_t *format_candidate(const struct candidate *candidate,
 	return members_finish(object, failed);
 }
 
+/* Connect ends so when the policy lets none of the addresses be dialled. */
+static bool is_denied(const struct request_result *result, const struct request *request,
+		      size_t n_candidates)
+{
+	for (size_t i = 0; i < n_candidates; i++)
+		if (request_may_dial(request, &result->candidates[i]))
+			return false;
+	return n_candidates > 0;
+}
+
 json_t *replies_explain(const struct request_result *result, const struct request *request)
 {
 	json_t *object = json_object(), *questions = json_array(), *candidates = json_array();
 	/* Where the time ran out before there was an order, there is none to show. */
 	size_t n_candidates = result->reasons ? result->n_candidates : 0;
-	int failed = 0;
+	int failed = 0, error = result->status;
 
+	if (error == 0 && is_denied(result, request, n_candidates))
+		error = -ASOCK_E_DENIED;
 	for (size_t i = 0; i < result->n_questions; i++)
 		failed |= members_append(questions, format_question(&result->questions[i]));
 	for (size_t i = 0; i < n_candidates; i++) {
@@ -83,7 +95,7 @@ json_t *replies_explain(const struct request_result *result, const struct reques
 	failed |= members_set_count(object, "questionsOmitted", result->n_questions_omitted);
 	failed |= members_set(object, "candidates", candidates);
 	failed |= members_set_count(object, "resolveUsec", result->total_us);
-	if (result->status < 0)
-		failed |= members_set_text(object, "error", error_varlink_name(result->status));
+	if (error < 0)
+		failed |= members_set_text(object, "error", error_varlink_name(error));
 	return members_finish(object, failed);
 }
