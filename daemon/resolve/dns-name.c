@@ -69,7 +69,7 @@ int dns_name_to_text(const uint8_t *bytes, size_t len, char ret[LIMIT_NAME_BYTES
 		for (at++; at < label_end; at++) {
 			char c = (char)dns_name_fold(bytes[at]);
 
-			if (c <= ' ' || c > '~' || c == '.' || c == '/' || c == '\\')
+			if (!text_is_alpha(c) && !text_is_digit(c) && c != '-' && c != '_')
 				return -EBADMSG;
 			text[at - 1] = c;
 		}

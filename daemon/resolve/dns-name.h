@@ -23,9 +23,9 @@ struct dns_name {
 MUST_CHECK int dns_name_from_text(const char *text, struct dns_name *ret);
 
 /*
- * Text of the uncompressed name that begins at bytes and ends within len. A server chose it and it will be compared, logged
- * and shown, so it has to look like a host: -EBADMSG for the root, a control character, a blank, a dot, "/" or "\" inside
- * a label, anything that is not ASCII.
+ * Text of the uncompressed name that begins at bytes and ends within len. A server chose it and it will be looked up, logged
+ * and shown, so it has to look like a host: -EBADMSG for the root, and for anything in a label but letters, digits, hyphens
+ * (RFC 952) and underscores.
  */
 MUST_CHECK int dns_name_to_text(const uint8_t *bytes, size_t len, char ret[LIMIT_NAME_BYTES + 1]);
 
