@@ -33,6 +33,48 @@ int dns_answer_copy(const struct dns_answer *answer, struct dns_answer **ret)
 	return 0;
 }
 
+/* Of the chain, in bytes. */
+static size_t get_chain_len(const struct dns_answer *answer)
+{
+	struct dns_cursor cursor = { 0 };
+	struct dns_record record;
+
+	while (cursor.index < answer->n_chain && dns_answer_next(answer, &cursor, &record))
+		;
+	return cursor.offset;
+}
+
+int dns_answer_join(const struct dns_answer *part, const struct dns_answer *rest,
+		    struct dns_answer **ret)
+{
+	size_t chain_len = get_chain_len(part);
+	struct dns_answer *joined;
+	int r;
+
+	if (part->n_chain + rest->n_chain > LIMIT_CNAME_CHAIN)
+		return -EBADMSG;
+	r = dns_answer_new(&joined, chain_len + rest->len);
+	if (r < 0)
+		return r;
+	memcpy(joined->bytes, part->bytes, chain_len);
+	memcpy(joined->bytes + chain_len, rest->bytes, rest->len);
+	joined->type = rest->type;
+	joined->rcode = rest->rcode;
+	joined->ttl_s = part->ttl_s < rest->ttl_s ? part->ttl_s : rest->ttl_s;
+	joined->is_partial = rest->is_partial;
+	joined->authenticated = part->authenticated && rest->authenticated;
+	joined->confidential = part->confidential && rest->confidential;
+	joined->transport = rest->transport;
+	joined->server = rest->server;
+	joined->rtt_us = part->rtt_us + rest->rtt_us;
+	joined->ede = rest->ede;
+	joined->ede_text = (uint32_t)(chain_len + rest->ede_text);
+	joined->n_chain = (uint16_t)(part->n_chain + rest->n_chain);
+	joined->n_records = rest->n_records;
+	*ret = joined;
+	return 0;
+}
+
 struct dns_answer *dns_answer_free(struct dns_answer *answer)
 {
 	free(answer);

@@ -54,6 +54,8 @@ struct dns_answer {
 	 * without records the SOA's (RFC 2308 section 5), and 0 without a SOA. Not capped.
 	 */
 	uint32_t ttl_s;
+	/* NOERROR and a chain, but nothing about its end, not even that there is nothing: that is another question. */
+	bool is_partial;
 	bool authenticated; /* AD, from a server whose word counts */
 	bool confidential;  /* over TLS with the right certificate, asked for as strict */
 	enum dns_transport transport;
@@ -77,6 +79,12 @@ struct dns_record {
 /* Zeroed but for len and ede. -ENOMEM. */
 MUST_CHECK int dns_answer_new(struct dns_answer **ret, size_t len);
 MUST_CHECK int dns_answer_copy(const struct dns_answer *answer, struct dns_answer **ret);
+/*
+ * What is true of a partial answer and the answer about its end together. -EBADMSG: more than LIMIT_CNAME_CHAIN links;
+ * -ENOMEM.
+ */
+MUST_CHECK int dns_answer_join(const struct dns_answer *part, const struct dns_answer *rest,
+			       struct dns_answer **ret);
 struct dns_answer *dns_answer_free(struct dns_answer *answer);
 DEFINE_CLEANUP(struct dns_answer, dns_answer_free)
 

@@ -48,6 +48,8 @@ struct flight {
 	char name[LIMIT_NAME_BYTES + 1];
 	uint16_t type;
 	struct dns_query *query; /* owned */
+	struct dns_answer *part; /* owned: a chain whose end is being asked for; NULL: none */
+	bool is_over;		 /* it tells its lookups, one after the other */
 	TAILQ_HEAD(, dns_lookup) waiting;
 	bool is_background; /* goes on without askers, until the timer */
 	bool is_late;	    /* a stale answer was given in its place: do so at once from now on */
@@ -114,6 +116,7 @@ static struct flight *flight_free(struct flight *flight)
 {
 	assert(TAILQ_EMPTY(&flight->waiting));
 	dns_query_free(flight->query);
+	dns_answer_free(flight->part);
 	if (flight->timer)
 		event_free(flight->timer);
 	free(flight);
@@ -245,10 +248,9 @@ static void lookup_leave(struct dns_lookup *lookup, bool abandon)
 	lookup->flight = NULL;
 	TAILQ_REMOVE(&flight->waiting, lookup, entry);
 	/* Whoever cannot pay has it for nothing: it is under way, and others asked first. */
-	if (has_paid && flight->query && !TAILQ_EMPTY(&flight->waiting))
+	if (has_paid && !flight->is_over && !TAILQ_EMPTY(&flight->waiting))
 		(void)lookup_pay(TAILQ_FIRST(&flight->waiting));
-	/* A flight that has ended tells its lookups one after the other and goes by itself. */
-	if (!TAILQ_EMPTY(&flight->waiting) || flight->is_background || !flight->query)
+	if (!TAILQ_EMPTY(&flight->waiting) || flight->is_background || flight->is_over)
 		return;
 	if (abandon)
 		dns_query_abandon(flight->query);
@@ -339,33 +341,38 @@ static struct flight *find_flight(struct dns_lookups *lookups, const char *name,
 	return NULL;
 }
 
-/* -ASOCK_E_NO_SERVERS, -ENOMEM, … */
-static int start_flight(struct dns_lookups *lookups, const char *name, uint16_t type,
-			struct flight **ret)
+/* Asks the servers for name: the flight's own, or the end of a chain. -ASOCK_E_NO_SERVERS, -ENOMEM, … */
+static int flight_ask(struct flight *flight, const char *name)
 {
-	const struct dns_config *config = dns_lookups_get_config(lookups);
+	const struct dns_config *config = dns_lookups_get_config(flight->lookups);
 	struct dns_query_params params = {
 		.name = name,
-		.type = type,
+		.type = flight->type,
 		.config = config,
 		.group = dns_config_find(config, name),
 		.deadline_us = clock_now_us() + LIMIT_TIMEOUT_USEC, /* the askers have their own */
 	};
-	struct flight *flight;
 	int r;
 
 	if (params.group->n_servers == 0)
 		return -ASOCK_E_NO_SERVERS;
-	flight = calloc(1, sizeof(*flight));
+	r = dns_query_new(&flight->query, &params, &flight->lookups->upstream);
+	return r < 0 ? r : dns_query_start(flight->query, flight_on_answer, flight);
+}
+
+static int start_flight(struct dns_lookups *lookups, const char *name, uint16_t type,
+			struct flight **ret)
+{
+	struct flight *flight = calloc(1, sizeof(*flight));
+	int r;
+
 	if (!flight)
 		return -ENOMEM;
 	TAILQ_INIT(&flight->waiting);
 	flight->lookups = lookups;
 	flight->type = type;
 	memcpy(flight->name, name, strlen(name) + 1);
-	r = dns_query_new(&flight->query, &params, &lookups->upstream);
-	if (r == 0)
-		r = dns_query_start(flight->query, flight_on_answer, flight);
+	r = flight_ask(flight, name);
 	if (r < 0) {
 		flight_free(flight);
 		return r;
@@ -478,9 +485,7 @@ static void lookup_begin(struct dns_lookup *lookup)
 
 static void note_asked(struct dns_lookup *lookup, const struct flight *flight)
 {
-	if (flight->query)
-		lookup->result.n_asked =
-			dns_query_get_asked(flight->query, lookup->result.asked);
+	lookup->result.n_asked = dns_query_get_asked(flight->query, lookup->result.asked);
 }
 
 /* The stale answer takes the place of the one that does not come. false: it is gone. */
@@ -573,29 +578,85 @@ static void tell(struct dns_lookup *lookup, int status, const struct dns_answer 
 		result->ttl_s = cap_ttl(lookup->lookups, answer);
 	} else {
 		result->server = *dns_query_get_failed(query);
-		result->has_rcode = answer;
+		/* A good rcode and still a failure: what else it says is no use. */
+		result->has_rcode = answer && answer->rcode != DNS_RCODE_NOERROR;
 		result->rcode = answer ? answer->rcode : 0;
 		result->ede = answer ? answer->ede : DNS_EDE_NONE;
 	}
 	lookup_finish(lookup, status);
 }
 
+/* Tells everybody. The flight is gone then. */
+static void flight_finish(struct flight *flight, int status, struct dns_answer *answer)
+{
+	CLEANUP(dns_answer_freep) struct dns_answer *owned = answer;
+
+	flight->is_over = true;
+	flight_remove(flight);
+	if (status < 0)
+		note_failure(flight, status, answer, dns_query_get_failed(flight->query));
+	while (!TAILQ_EMPTY(&flight->waiting))
+		tell(TAILQ_FIRST(&flight->waiting), status, answer, flight->query);
+	if (status == 0)
+		(void)dns_cache_put(flight->lookups->cache, flight->name, TAKE_PTR(owned),
+				    clock_now_us());
+	flight_free(flight);
+}
+
+/* The answer and what of it was known before, as one. */
+static int join_parts(struct flight *flight, struct dns_answer **answer)
+{
+	struct dns_answer *joined;
+	int r;
+
+	if (!flight->part)
+		return 0;
+	r = dns_answer_join(flight->part, *answer, &joined);
+	if (r < 0)
+		return r;
+	dns_answer_free(*answer);
+	*answer = joined;
+	flight->part = dns_answer_free(flight->part);
+	return 0;
+}
+
+/* Asks for the end of the chain that the answer leaves open, and keeps the answer until then. */
+static int ask_for_end(struct flight *flight, struct dns_answer **answer)
+{
+	struct dns_query *query = flight->query;
+	char name[LIMIT_NAME_BYTES + 1];
+	int r = dns_answer_get_canonical(*answer, flight->name, name);
+
+	if (r < 0)
+		return r;
+	flight->query = NULL;
+	r = flight_ask(flight, name);
+	if (r < 0) {
+		dns_query_free(flight->query);
+		flight->query = query;
+		return r;
+	}
+	dns_query_free(query);
+	flight->part = TAKE_PTR(*answer);
+	return 0;
+}
+
 static void flight_on_answer(struct dns_query *query, int status, void *arg)
 {
 	struct flight *flight = arg;
-	CLEANUP(dns_query_freep) struct dns_query *owned = TAKE_PTR(flight->query);
-	CLEANUP(dns_answer_freep) struct dns_answer *answer = dns_query_take_answer(query);
+	struct dns_answer *answer = dns_query_take_answer(query);
 
-	assert(owned == query);
-	flight_remove(flight);
-	if (status < 0)
-		note_failure(flight, status, answer, dns_query_get_failed(query));
-	while (!TAILQ_EMPTY(&flight->waiting))
-		tell(TAILQ_FIRST(&flight->waiting), status, answer, query);
 	if (status == 0)
-		(void)dns_cache_put(flight->lookups->cache, flight->name, TAKE_PTR(answer),
-				    clock_now_us());
-	flight_free(flight);
+		status = join_parts(flight, &answer);
+	if (status == 0 && answer->is_partial) {
+		status = ask_for_end(flight, &answer);
+		if (status == 0)
+			return;
+	}
+	/* A chain too long, or with an end that nobody can be asked for. */
+	if (status == -EBADMSG)
+		status = -ASOCK_E_SERVER_FAILED;
+	flight_finish(flight, status, answer);
 }
 
 const struct dns_lookup_result *dns_lookup_get_result(const struct dns_lookup *lookup)

@@ -694,6 +694,7 @@ int dns_packet_read_answer(const uint8_t *packet, size_t len, const char *name, 
 	struct harvest harvest;
 	struct dns_head head;
 	struct dns_name owner;
+	uint32_t negative_s;
 	size_t n_chain, n;
 	int r;
 
@@ -709,11 +710,11 @@ int dns_packet_read_answer(const uint8_t *packet, size_t len, const char *name, 
 		if (record_is(&harvest, &harvest.records[i], type, &owner))
 			records[n++] = &harvest.records[i];
 	r = make_answer(&harvest, records, n_chain, n, &head, ret);
-	if (r == 0 && n == n_chain) {
-		uint32_t negative_s = get_negative_ttl(&harvest, &owner);
-
-		if (negative_s < (*ret)->ttl_s)
-			(*ret)->ttl_s = negative_s;
-	}
-	return r;
+	if (r < 0 || n > n_chain)
+		return r;
+	(*ret)->is_partial = n_chain > 0 && head.rcode == DNS_RCODE_NOERROR && harvest.soa.end == 0;
+	negative_s = get_negative_ttl(&harvest, &owner);
+	if (negative_s < (*ret)->ttl_s && !(*ret)->is_partial)
+		(*ret)->ttl_s = negative_s;
+	return 0;
 }
