@@ -6,7 +6,8 @@
  *   - within a round, when the server takes longer than it usually does and the budget of duplicates allows it;
  *   - else RETRY_US after the last step, doubled in each round, never longer than the configured timeout.
  * A server that nothing is known of is asked without EDNS in the second round, one that has answered with EDNS in the third:
- * there are networks that drop what they do not know.
+ * there are networks that drop what they do not know. Servers that keep silent are given up at the deadline, or after the time
+ * that resolv.conf gives them: "timeout" for each server and attempt.
  *
  *     IDLE ──start──► RUNNING ── answer, all failed, deadline ──► DONE
  *                        └────────── cancel (silent) ──────────────▲
@@ -59,6 +60,7 @@ struct dns_query {
 	bool use_tcp, trust_ad, random_case, rotate;
 	uint64_t timeout_us;
 	uint64_t deadline_us;
+	uint64_t patience_us; /* for silent servers */
 	struct target targets[LIMIT_NAME_SERVERS];
 	size_t n_targets;
 	size_t order[LIMIT_NAME_SERVERS]; /* of the targets; once it has begun */
@@ -69,7 +71,7 @@ struct dns_query {
 	int fault;	     /* why the last one could not */
 	bool was_asked;
 	struct event *advance;
-	struct event *deadline;
+	struct event *deadline; /* or the end of patience */
 	struct dns_answer *answer; /* owned */
 	struct endpoint failed;
 	dns_query_done_fn *done;
@@ -97,6 +99,8 @@ static int query_configure(struct dns_query *query, const struct dns_query_param
 			return -ENOMEM;
 		query->n_targets++;
 	}
+	query->patience_us =
+		params->config->timeout_us * params->config->attempts * query->n_targets;
 	return 0;
 }
 
@@ -172,9 +176,13 @@ struct dns_query *dns_query_free(struct dns_query *query)
 
 int dns_query_start(struct dns_query *query, dns_query_done_fn *done, void *arg)
 {
-	struct timeval wait = clock_until(clock_now_us(), query->deadline_us);
+	uint64_t now_us = clock_now_us(), until_us = now_us + query->patience_us;
+	struct timeval wait;
 
 	assert(query->state == QUERY_IDLE);
+	if (query->n_targets == 0 || until_us > query->deadline_us)
+		until_us = query->deadline_us;
+	wait = clock_until(now_us, until_us);
 	if (evtimer_add(query->deadline, &wait) < 0)
 		return -ENOMEM;
 	query->done = done;
@@ -479,7 +487,8 @@ static void query_on_deadline(evutil_socket_t fd, short what, void *arg)
 	(void)fd;
 	(void)what;
 	assert(query->state == QUERY_RUNNING);
-	query_finish(query, -ASOCK_E_TIMED_OUT);
+	query_finish(query, clock_now_us() < query->deadline_us ? -ASOCK_E_SERVER_FAILED
+								: -ASOCK_E_TIMED_OUT);
 }
 
 struct dns_answer *dns_query_take_answer(struct dns_query *query)

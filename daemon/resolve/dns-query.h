@@ -33,8 +33,8 @@ struct dns_query_params {
 };
 
 /*
- * status 0: an answer with rcode NOERROR or NXDOMAIN (perhaps without records); -ASOCK_E_SERVER_FAILED: every server failed;
- * -ASOCK_E_NO_SERVERS; -ASOCK_E_TIMED_OUT: the deadline; -errno: a fault here (EMFILE, ENOMEM).
+ * status 0: an answer with rcode NOERROR or NXDOMAIN (perhaps without records); -ASOCK_E_SERVER_FAILED: every server failed, or
+ * none answered for as long as resolv.conf has patience; -ASOCK_E_NO_SERVERS; -ASOCK_E_TIMED_OUT: the deadline; -errno: a fault here (EMFILE, ENOMEM).
  */
 typedef void dns_query_done_fn(struct dns_query *query, int status, void *arg);
 

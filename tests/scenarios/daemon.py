@@ -84,7 +84,9 @@ class Daemon:
         """(Re)writes the configuration file; a reload is the test's business."""
         files = [f"HostsFile={self.hosts_file}", f"ResolvConf={self.directory}/resolv.conf",
                  "ServicesFile=/etc/services"]
-        self.config_file.write_text("\n".join(["[Resolve]", *files, *self.resolve, config, ""]))
+        self.config_file.write_text("\n".join([
+            "[Connect]", f"GaiConf={self.directory}/gai.conf", "[Resolve]", *files, *self.resolve,
+            config, ""]))
 
     def __enter__(self):
         self.start()
