@@ -42,7 +42,7 @@
 #define LIMIT_ATTEMPTS_IN_FLIGHT 4096 /* AttemptsInFlight=: connection attempts at a time in all */
 #define LIMIT_DESCRIPTORS_IN_FLIGHT \
 	2048 /* DescriptorsInFlight=: handed over and not yet read by their clients */
-#define LIMIT_QUESTIONS_IN_FLIGHT 1024 /* QuestionsInFlight=: DNS questions under way in all */
+#define LIMIT_QUESTIONS_IN_FLIGHT 4096 /* QuestionsInFlight=: DNS questions under way in all */
 
 /* Names and DNS. */
 #define LIMIT_NAME_BYTES \

@@ -540,7 +540,7 @@ static void note_failure(struct flight *flight, int status, const struct dns_ans
 	};
 
 	/* A fault of this host's is no word of the servers. */
-	if (status == -ASOCK_E_SERVER_FAILED || status == -ASOCK_E_TIMED_OUT)
+	if (status == -ASOCK_E_SERVER_FAILED)
 		(void)dns_cache_put_failure(flight->lookups->cache, flight->name, flight->type,
 					    &failure, now_us);
 }
@@ -555,7 +555,7 @@ static void flight_on_timer(evutil_socket_t fd, short what, void *arg)
 	flight->lookups->n_background--;
 	event_free(flight->timer);
 	flight->timer = NULL;
-	note_failure(flight, -ASOCK_E_TIMED_OUT, NULL, &(struct endpoint){ 0 });
+	note_failure(flight, -ASOCK_E_SERVER_FAILED, NULL, &(struct endpoint){ 0 });
 	if (!TAILQ_EMPTY(&flight->waiting))
 		return;
 	dns_query_abandon(flight->query);

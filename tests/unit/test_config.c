@@ -73,7 +73,7 @@ START_TEST(defaults_are_those_of_the_manual_and_of_limits)
 	ck_assert_uint_eq(config->attempts_per_call, LIMIT_ATTEMPTS_PER_CALL);
 	ck_assert_uint_eq(config->attempts_in_flight, LIMIT_ATTEMPTS_IN_FLIGHT);
 	ck_assert_uint_eq(config->descriptors_in_flight, LIMIT_DESCRIPTORS_IN_FLIGHT);
-	ck_assert_uint_eq(config->questions_in_flight, 1024);
+	ck_assert_uint_eq(config->questions_in_flight, 4096);
 	ck_assert_uint_eq(LIMIT_ADDRESSES_PER_CALL, 16);
 	ck_assert_uint_eq(LIMIT_ATTEMPTS_PER_CALL, 8);
 	ck_assert(!config->rules.is_configured);
