@@ -347,6 +347,8 @@ int daemon_new(struct daemon **ret, const struct daemon_params *params, bool *re
 	if (r == 0)
 		r = gai_conf_new(&daemon->env.request.sorting.gai_conf, NULL);
 	if (r == 0)
+		r = addrsort_memory_new(&daemon->env.request.sorting.memory);
+	if (r == 0)
 		r = closer_new(&daemon->env.closer);
 	if (r == 0)
 		r = watch_signals(daemon);
@@ -401,6 +403,7 @@ struct daemon *daemon_free(struct daemon *daemon)
 	quota_free(daemon->env.request.quota);
 	hostaddrs_free(daemon->env.request.sorting.hostaddrs);
 	gai_conf_free(daemon->env.request.sorting.gai_conf);
+	addrsort_memory_free(daemon->env.request.sorting.memory);
 	closer_free(daemon->env.closer);
 	if (daemon->env.request.base)
 		event_base_free(daemon->env.request.base);

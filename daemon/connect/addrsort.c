@@ -35,8 +35,10 @@
 #include <assert.h>
 #include <limits.h>
 #include <netinet/in.h>
+#include <stdlib.h>
 #include <sys/socket.h>
 
+#include "daemon/base/clock.h"
 #include "daemon/connect/gai-conf.h"
 #include "protocol/cleanup.h"
 
@@ -44,6 +46,20 @@
 #define IPV6_BITS   128
 #define SUBNET_BITS 64 /* the prefix length that rule 9 assumes of an IPv6 source without one */
 #define N_RULES	    ADDRSORT_RULE_10 /* those that have a number come before it */
+
+/* One address in each place, whichever came last. */
+#define MEMORY_PLACES 256
+#define MEMORY_US     USEC_PER_SEC
+
+struct memory_place {
+	struct address destination;
+	struct addrsort_source source;
+	uint64_t until_us;
+};
+
+struct addrsort_memory {
+	struct memory_place places[MEMORY_PLACES];
+};
 
 /* What the rules ask about one destination. */
 struct place {
@@ -78,13 +94,48 @@ static void find_address(const struct endpoint *destination, struct address *ret
 	*ret = source.address;
 }
 
+int addrsort_memory_new(struct addrsort_memory **ret)
+{
+	struct addrsort_memory *memory = calloc(1, sizeof(*memory));
+
+	if (!memory)
+		return -ENOMEM;
+	*ret = memory;
+	return 0;
+}
+
+struct addrsort_memory *addrsort_memory_free(struct addrsort_memory *memory)
+{
+	free(memory);
+	return NULL;
+}
+
+static struct memory_place *find_place(struct addrsort_memory *memory, const struct address *address)
+{
+	uint32_t hash = UINT32_C(2166136261);
+
+	for (size_t i = 0; i < sizeof(address->bytes); i++)
+		hash = (hash ^ address->bytes[i]) * UINT32_C(16777619);
+	return &memory->places[hash % MEMORY_PLACES];
+}
+
 void addrsort_find_source(const struct addrsort_env *env, const struct endpoint *destination,
 			  struct addrsort_source *ret)
 {
+	const struct address *address = &destination->address;
+	struct memory_place *place = env->memory ? find_place(env->memory, address) : NULL;
+	uint64_t now_us = env->memory ? clock_now_us() : 0;
+
+	if (place && now_us < place->until_us && address_equal(&place->destination, address)) {
+		*ret = place->source;
+		return;
+	}
 	*ret = (struct addrsort_source){ 0 };
 	find_address(destination, &ret->address);
 	if (env->hostaddrs)
 		hostaddrs_find(env->hostaddrs, &ret->address, &ret->facts);
+	if (place)
+		*place = (struct memory_place){ *address, *ret, now_us + MEMORY_US };
 }
 
 static unsigned int get_common_len(const struct address *a, const struct address *b)

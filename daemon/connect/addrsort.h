@@ -15,6 +15,7 @@
 #include "protocol/address.h"
 
 struct gai_conf;
+struct addrsort_memory;
 
 #define ADDRSORT_MAX 256 /* items sorted at a time: twice what AddressesPerCall= can be */
 
@@ -49,11 +50,20 @@ enum addrsort_rule {
 };
 
 /* What sorting looks at, the addresses apart. The daemon has one for all requests; each may be NULL: then nothing is known
- * about sources but their addresses, and the policy table is the built-in one. */
+ * about sources but their addresses, the policy table is the built-in one, and the kernel is asked each time. */
 struct addrsort_env {
 	struct hostaddrs *hostaddrs;
 	struct gai_conf *gai_conf;
+	struct addrsort_memory *memory;
 };
+
+/*
+ * What addrsort_find_source has found, for a second: a name that many ask for is not worth five system calls an address each
+ * time, and what changed meanwhile shows in the attempt itself.
+ */
+MUST_CHECK int addrsort_memory_new(struct addrsort_memory **ret);
+struct addrsort_memory *addrsort_memory_free(struct addrsort_memory *memory);
+DEFINE_CLEANUP(struct addrsort_memory, addrsort_memory_free)
 
 /*
  * The source the kernel would choose now (a connected UDP socket: no packet leaves), and what is known about it; family 0

@@ -156,7 +156,7 @@ static bool is_repeated(const struct dns_config *config, size_t group, size_t in
 json_t *replies_servers(struct dns_lookups *lookups, uint64_t now_us)
 {
 	/* First the configuration: when the servers are others now, what was known of them goes. */
-	const struct dns_config *config = dns_lookups_get_config(lookups);
+	const struct dns_config *config = dns_lookups_refresh_config(lookups);
 	const struct dns_servers *servers = dns_lookups_get_servers(lookups);
 	json_t *object = json_object(), *array = json_array();
 	size_t bytes_left = DOMAINS_BYTES;

@@ -74,6 +74,7 @@ struct dns_lookup {
 struct dns_lookups {
 	struct event_base *base;
 	struct dns_config_file *config; /* borrowed */
+	const struct dns_config *in_force; /* borrowed from config */
 	uint64_t generation;		/* of the configuration whose servers the cache is from */
 	struct dns_cache_params cache_params;
 	struct dns_cache *cache; /* owned, as the next three */
@@ -106,7 +107,8 @@ int dns_lookups_new(struct dns_lookups **ret, const struct dns_cache_params *cac
 		r = dns_late_new(&lookups->upstream.late, lookups->upstream.servers, base);
 	if (r < 0)
 		return r;
-	lookups->generation = dns_config_file_get(config)->generation;
+	lookups->in_force = dns_config_file_get(config);
+	lookups->generation = lookups->in_force->generation;
 	*ret = TAKE_PTR(lookups);
 	return 0;
 }
@@ -156,9 +158,10 @@ void dns_lookups_configure(struct dns_lookups *lookups, const struct dns_cache_p
 {
 	dns_cache_configure(lookups->cache, cache);
 	lookups->cache_params = *cache;
+	(void)dns_lookups_refresh_config(lookups);
 }
 
-const struct dns_config *dns_lookups_get_config(struct dns_lookups *lookups)
+const struct dns_config *dns_lookups_refresh_config(struct dns_lookups *lookups)
 {
 	const struct dns_config *config = dns_config_file_get(lookups->config);
 
@@ -169,7 +172,13 @@ const struct dns_config *dns_lookups_get_config(struct dns_lookups *lookups)
 		dns_servers_keep(lookups->upstream.servers, config->groups, config->n_groups);
 		dns_streams_close_idle(lookups->upstream.streams);
 	}
+	lookups->in_force = config;
 	return config;
+}
+
+const struct dns_config *dns_lookups_get_config(const struct dns_lookups *lookups)
+{
+	return lookups->in_force;
 }
 
 struct dns_cache *dns_lookups_get_cache(struct dns_lookups *lookups)
@@ -459,7 +468,6 @@ static void lookup_begin(struct dns_lookup *lookup)
 	const struct dns_cache_entry *entry;
 	struct flight *flight;
 
-	(void)dns_lookups_get_config(lookups); /* perhaps the cache is void */
 	entry = dns_cache_get(lookups->cache, lookup->name, type, now_us);
 	if (entry && entry->answer && now_us < entry->expires_us) {
 		uint64_t ttl_us = entry->expires_us - entry->stored_us;

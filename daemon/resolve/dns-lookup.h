@@ -27,11 +27,15 @@ MUST_CHECK int dns_lookups_new(struct dns_lookups **ret, const struct dns_cache_
 struct dns_lookups *dns_lookups_free(struct dns_lookups *lookups);
 DEFINE_CLEANUP(struct dns_lookups, dns_lookups_free)
 
-/* Takes new bounds. */
+/* Takes new bounds, and looks at the configuration of the servers. */
 void dns_lookups_configure(struct dns_lookups *lookups, const struct dns_cache_params *cache);
 
-/* The configuration in force. When the servers are others than before, the cache and what was known of them are gone. */
-const struct dns_config *dns_lookups_get_config(struct dns_lookups *lookups);
+/*
+ * The configuration in force: refresh looks whether the files have changed, get does not. When the servers are others than
+ * before, the cache and what was known of them are gone. A lookup does not look by itself: who starts a series of them does.
+ */
+const struct dns_config *dns_lookups_refresh_config(struct dns_lookups *lookups);
+const struct dns_config *dns_lookups_get_config(const struct dns_lookups *lookups);
 struct dns_cache *dns_lookups_get_cache(struct dns_lookups *lookups);
 const struct dns_servers *dns_lookups_get_servers(const struct dns_lookups *lookups);
 size_t dns_lookups_get_n(const struct dns_lookups *lookups); /* questions under way */

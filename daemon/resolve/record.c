@@ -139,6 +139,7 @@ int record_start(struct record_lookup *record, record_done_fn *done, void *arg)
 		event_active(record->refusal, EV_TIMEOUT, 0);
 		return 0;
 	}
+	(void)dns_lookups_refresh_config(resolver_get_lookups(record->resolver));
 	r = dns_lookup_new(&record->lookup, &params, resolver_get_lookups(record->resolver));
 	return r < 0 ? r : dns_lookup_start(record->lookup, on_answer, record);
 }

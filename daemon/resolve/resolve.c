@@ -519,7 +519,7 @@ static void ask_candidate(struct resolve *resolve)
 
 static void start_dns(struct resolve *resolve)
 {
-	const struct dns_config *config = dns_lookups_get_config(resolve->resolver->lookups);
+	const struct dns_config *config = dns_lookups_refresh_config(resolve->resolver->lookups);
 	int r = is_for_dns(resolve->name.text) ? make_candidates(resolve, config)
 					       : -ASOCK_E_NAME_NOT_FOUND;
 

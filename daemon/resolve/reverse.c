@@ -266,6 +266,7 @@ static void on_begin(evutil_socket_t fd, short what, void *arg)
 		confirm(reverse);
 		return;
 	}
+	(void)dns_lookups_refresh_config(resolver_get_lookups(reverse->resolver));
 	r = dns_lookup_new(&reverse->lookup, &params, resolver_get_lookups(reverse->resolver));
 	if (r == 0)
 		r = dns_lookup_start(reverse->lookup, on_answer, reverse);

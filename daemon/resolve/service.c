@@ -496,8 +496,10 @@ static int start_srv(struct service *service)
 		.deadline_us = params->deadline_us,
 		.account = params->account,
 	};
-	int r = dns_lookup_new(&service->srv, &lookup, resolver_get_lookups(service->resolver));
+	int r;
 
+	(void)dns_lookups_refresh_config(resolver_get_lookups(service->resolver));
+	r = dns_lookup_new(&service->srv, &lookup, resolver_get_lookups(service->resolver));
 	return r < 0 ? r : dns_lookup_start(service->srv, on_srv, service);
 }
 
