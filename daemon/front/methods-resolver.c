@@ -90,7 +90,8 @@ static void start_resolve_record(struct call *call)
 		return;
 	if (dns_text_type_from_name(parameters.type, &request.type) < 0) {
 		call_fail(call, -ASOCK_E_INVALID_NAME,
-			  json_pack("{ss}", "reason", "the type is no record type that can be asked for"));
+			  json_pack("{ss}", "reason",
+				    "the type is no record type that can be asked for"));
 		return;
 	}
 	request.host = parameters.name;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * DumpCache. It takes a look at each entry of the cache and some microseconds for each record shown: with a cache of 64 MiB
- * some 20 ms in which nothing else happens. NULL: out of memory.
+ * DumpCache. It takes a look at each entry of the cache, against the glob, and some microseconds for each record shown: with
+ * 220,000 entries in 64 MiB 20 to 30 ms in which nothing else happens. NULL: out of memory.
  */
 #pragma once
 
