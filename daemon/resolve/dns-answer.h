@@ -59,7 +59,7 @@ struct dns_answer {
 	bool authenticated; /* AD, from a server whose word counts */
 	bool confidential;  /* over TLS with the right certificate, asked for as strict */
 	enum dns_transport transport;
-	uint16_t ede;	 /* extended error (RFC 8914); DNS_EDE_NONE: none */
+	uint16_t ede;	  /* extended error (RFC 8914); DNS_EDE_NONE: none */
 	uint16_t n_chain; /* CNAME links */
 	uint16_t n_records;
 	uint32_t rtt_us; /* how long the server took */

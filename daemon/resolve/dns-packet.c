@@ -20,30 +20,30 @@
 #include "daemon/resolve/dns-name.h"
 #include "protocol/text.h"
 
-#define HEADER_BYTES	12
-#define MAX_MESSAGE	65535
-#define MAX_HOPS	126
-#define MAX_STEPS	8192
-#define MIN_QUESTION	5  /* root, type, class */
-#define MIN_RECORD	11 /* root, type, class, TTL, length */
-#define RECORD_FIXED	10 /* what stands between the owner and the data */
-#define FLAG_QR		0x80 /* in the third octet, as TC and RD */
-#define FLAG_TC		0x02
-#define FLAG_RD		0x01
-#define FLAG_AD		0x20 /* in the fourth */
-#define CLASS_IN	1
-#define OPTION_COOKIE	10
-#define OPTION_PADDING	12
-#define OPTION_EDE	15
-#define OPT_FIXED	11 /* an OPT without options */
-#define OPCODE_MASK	0x78
-#define RCODE_MASK	0x0f
-#define MAX_TTL		INT32_MAX /* RFC 2181 section 8 */
-#define SECTION_ANSWER	0
+#define HEADER_BYTES	  12
+#define MAX_MESSAGE	  65535
+#define MAX_HOPS	  126
+#define MAX_STEPS	  8192
+#define MIN_QUESTION	  5    /* root, type, class */
+#define MIN_RECORD	  11   /* root, type, class, TTL, length */
+#define RECORD_FIXED	  10   /* what stands between the owner and the data */
+#define FLAG_QR		  0x80 /* in the third octet, as TC and RD */
+#define FLAG_TC		  0x02
+#define FLAG_RD		  0x01
+#define FLAG_AD		  0x20 /* in the fourth */
+#define CLASS_IN	  1
+#define OPTION_COOKIE	  10
+#define OPTION_PADDING	  12
+#define OPTION_EDE	  15
+#define OPT_FIXED	  11 /* an OPT without options */
+#define OPCODE_MASK	  0x78
+#define RCODE_MASK	  0x0f
+#define MAX_TTL		  INT32_MAX /* RFC 2181 section 8 */
+#define SECTION_ANSWER	  0
 #define SECTION_AUTHORITY 1
-#define SECTION_EXTRA	2
-#define N_SECTIONS	3
-#define COUNT_AT(i)	(4 + 2 * (size_t)(i)) /* question, answer, authority, additional */
+#define SECTION_EXTRA	  2
+#define N_SECTIONS	  3
+#define COUNT_AT(i)	  (4 + 2 * (size_t)(i)) /* question, answer, authority, additional */
 
 /* Records of one answer that are looked at: four times the addresses that are kept, since honest servers send no more. */
 #define RECORDS_MAX 256
@@ -690,7 +690,7 @@ int dns_packet_read_answer(const uint8_t *packet, size_t len, const char *name, 
 {
 	const struct record *records[LIMIT_CNAME_CHAIN + LIMIT_DNS_RECORDS];
 	size_t max = type == DNS_TYPE_A || type == DNS_TYPE_AAAA ? LIMIT_DNS_ADDRESSES
-								  : LIMIT_DNS_RECORDS;
+								 : LIMIT_DNS_RECORDS;
 	struct harvest harvest;
 	struct dns_head head;
 	struct dns_name owner;

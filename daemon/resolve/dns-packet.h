@@ -13,19 +13,19 @@
 #include "daemon/base/limits.h"
 #include "daemon/resolve/dns-answer.h"
 
-#define DNS_COOKIE_CLIENT_BYTES 8  /* RFC 7873 section 4 */
-#define DNS_COOKIE_MAX_BYTES	40 /* with the server's part */
+#define DNS_COOKIE_CLIENT_BYTES 8   /* RFC 7873 section 4 */
+#define DNS_COOKIE_MAX_BYTES	40  /* with the server's part */
 #define DNS_PADDING_BLOCK	128 /* RFC 8467 section 4.1 */
 
 /* Header, longest name, type and class, OPT with a cookie, and padding up to the next block. */
 #define DNS_QUERY_MAX_BYTES 384
 
 struct dns_packet_options {
-	bool edns;	/* OPT, announcing LIMIT_DNS_UDP_BYTES */
-	bool wants_ad;	/* AD: the server's word on authenticity is understood (RFC 6840 section 5.7) */
-	bool is_padded; /* to DNS_PADDING_BLOCK; with edns only, for encrypted transports */
+	bool edns;     /* OPT, announcing LIMIT_DNS_UDP_BYTES */
+	bool wants_ad; /* AD: the server's word on authenticity is understood (RFC 6840 section 5.7) */
+	bool is_padded;	       /* to DNS_PADDING_BLOCK; with edns only, for encrypted transports */
 	const uint8_t *cookie; /* COOKIE (RFC 7873), with edns only */
-	size_t cookie_len;     /* DNS_COOKIE_CLIENT_BYTES, or with the server's part up to DNS_COOKIE_MAX_BYTES; 0: none */
+	size_t cookie_len; /* DNS_COOKIE_CLIENT_BYTES, or with the server's part up to DNS_COOKIE_MAX_BYTES; 0: none */
 };
 
 /*
