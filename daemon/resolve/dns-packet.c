@@ -445,19 +445,30 @@ static void read_ede(const uint8_t *data, size_t len, struct dns_head *head)
 	head->ede_text[n] = '\0';
 }
 
+/* RFC 7873 section 4: the client's part alone, or with 8 to 32 octets of the server's. */
+static void read_cookie(const uint8_t *data, size_t len, struct dns_head *head)
+{
+	if (len > sizeof(head->cookie) ||
+	    (len != DNS_COOKIE_CLIENT_BYTES && len < 2 * DNS_COOKIE_CLIENT_BYTES))
+		return;
+	memcpy(head->cookie, data, len);
+	head->cookie_len = len;
+}
+
 static void read_options(const uint8_t *packet, const struct record *opt, struct dns_head *head)
 {
+	bool has_cookie = false;
+
 	for (size_t at = opt->data; at < opt->end;) {
 		uint16_t code = read_u16(packet + at), len = read_u16(packet + at + 2);
 		const uint8_t *data = packet + at + 4;
 
 		if (code == OPTION_EDE)
 			read_ede(data, len, head);
-		/* RFC 7873 section 4: the client's part alone, or with 8 to 32 octets of the server's. */
-		if (code == OPTION_COOKIE && len <= sizeof(head->cookie) &&
-		    (len == DNS_COOKIE_CLIENT_BYTES || len >= 2 * DNS_COOKIE_CLIENT_BYTES)) {
-			memcpy(head->cookie, data, len);
-			head->cookie_len = len;
+		/* RFC 7873 section 5.3: the first counts, and no other. */
+		if (code == OPTION_COOKIE && !has_cookie) {
+			read_cookie(data, len, head);
+			has_cookie = true;
 		}
 		at += 4U + len;
 	}

@@ -472,9 +472,27 @@ START_TEST(a_cookie_has_8_or_16_to_40_octets)
 }
 END_TEST
 
+/* RFC 7873 section 5.3. */
+START_TEST(the_first_of_several_cookies_counts)
+{
+	struct dns_head head = read_options(BYTES("\x00\x0a\x00\x08"
+						  "abcdefgh"
+						  "\x00\x0a\x00\x08"
+						  "ABCDEFGH"));
+
+	ck_assert_uint_eq(head.cookie_len, 8);
+	ck_assert_mem_eq(head.cookie, "abcdefgh", 8);
+	head = read_options(BYTES("\x00\x0a\x00\x07"
+				  "abcdefg"
+				  "\x00\x0a\x00\x08"
+				  "ABCDEFGH"));
+	ck_assert_uint_eq(head.cookie_len, 0);
+}
+END_TEST
+
 SUITE_MAIN("dns_packet", queries_are_these_bytes, a_padded_query_fills_its_blocks,
 	   the_case_of_a_name_goes_out_as_it_is_written, what_does_not_fit_makes_no_query,
 	   names_that_are_none_make_no_query, only_the_answer_to_this_question_matches,
 	   what_is_not_well_formed_may_still_say_something, flags_and_rcodes_are_read,
 	   an_extended_error_is_a_number_and_printable_text, the_text_of_an_extended_error_is_cut,
-	   a_cookie_has_8_or_16_to_40_octets)
+	   a_cookie_has_8_or_16_to_40_octets, the_first_of_several_cookies_counts)
