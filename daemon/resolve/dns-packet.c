@@ -436,7 +436,7 @@ static void read_ede(const uint8_t *data, size_t len, struct dns_head *head)
 {
 	size_t n = 0;
 
-	if (len < 2 || head->ede != DNS_EDE_NONE)
+	if (len < 2 || head->ede != DNS_EDE_NONE || read_u16(data) == DNS_EDE_NONE)
 		return;
 	head->ede = read_u16(data);
 	for (size_t i = 2; i < len && n < sizeof(head->ede_text) - 1; i++)

@@ -402,6 +402,10 @@ START_TEST(an_extended_error_is_a_number_and_printable_text)
 		{ { "0 is an error", BYTES("\x00\x0f\x00\x02\x00\x00") }, 0, "" },
 		{ { "no number", BYTES("\x00\x0f\x00\x00") }, DNS_EDE_NONE, "" },
 		{ { "half a number", BYTES("\x00\x0f\x00\x01\x00") }, DNS_EDE_NONE, "" },
+		{ { "the number that stands for none", BYTES("\x00\x0f\x00\x05\xff\xff"
+							     "abc") },
+		  DNS_EDE_NONE,
+		  "" },
 		{ { "half, then whole", BYTES("\x00\x0f\x00\x01\x00\x00\x0f\x00\x02\x00\x16") },
 		  22,
 		  "" },
