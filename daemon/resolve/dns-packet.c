@@ -565,10 +565,10 @@ static bool record_is(const struct harvest *harvest, const struct record *record
 	return dns_name_equal(owner, name.bytes, name.len);
 }
 
-static void lower_ttl(const struct record *record, uint32_t *ttl_s)
+static void lower_ttl(uint32_t this_s, uint32_t *ttl_s)
 {
-	uint32_t this_s = record->ttl > MAX_TTL ? 0 : record->ttl;
-
+	if (this_s > MAX_TTL)
+		this_s = 0;
 	if (this_s < *ttl_s)
 		*ttl_s = this_s;
 }
@@ -646,7 +646,7 @@ static size_t write_record(const uint8_t *packet, const struct record *record, u
 static uint32_t get_negative_ttl(const struct harvest *harvest, const struct dns_name *name)
 {
 	const struct record *soa = &harvest->soa;
-	uint32_t ttl_s = MAX_TTL, minimum_s;
+	uint32_t ttl_s = MAX_TTL;
 	struct dns_name zone;
 	size_t pos = soa->start, at = 0;
 
@@ -657,9 +657,9 @@ static uint32_t get_negative_ttl(const struct harvest *harvest, const struct dns
 		at += name->bytes[at] + 1U;
 	if (at >= name->len || !dns_name_equal(&zone, name->bytes + at, name->len - at))
 		return 0;
-	lower_ttl(soa, &ttl_s);
-	minimum_s = read_u32(harvest->packet + soa->end - 4);
-	return minimum_s < ttl_s ? minimum_s : ttl_s;
+	lower_ttl(soa->ttl, &ttl_s);
+	lower_ttl(read_u32(harvest->packet + soa->end - 4), &ttl_s);
+	return ttl_s;
 }
 
 /* The answer as one allocation: sized by what it may take, then filled. */
@@ -681,7 +681,7 @@ static int make_answer(const struct harvest *harvest, const struct record *const
 	answer->ttl_s = MAX_TTL;
 	for (size_t i = 0; i < n; i++) {
 		at += write_record(harvest->packet, records[i], answer->bytes + at);
-		lower_ttl(records[i], &answer->ttl_s);
+		lower_ttl(records[i]->ttl, &answer->ttl_s);
 	}
 	answer->ede_text = (uint32_t)at;
 	memcpy(answer->bytes + at, head->ede_text, ede_size);
