@@ -9,7 +9,8 @@
  * thousands of records that an honest large set may have all point at one name, which is why the last target and its
  * length are remembered.
  *
- * Reading is bounded by the records that may count (RECORDS_MAX) times the links of the chain.
+ * Reading is bounded by what it looks at: LINKS_MAX links for each step of the chain, and LIMIT_DNS_RECORDS records at its
+ * end. For each it expands a name again that the scanner paid for once, which is why these are not simply all there are.
  */
 #include "daemon/resolve/dns-packet.h"
 
@@ -45,8 +46,7 @@
 #define N_SECTIONS	  3
 #define COUNT_AT(i)	  (4 + 2 * (size_t)(i)) /* question, answer, authority, additional */
 
-/* Records of one answer that are looked at: four times the addresses that are kept, since honest servers send no more. */
-#define RECORDS_MAX 256
+#define LINKS_MAX (LIMIT_CNAME_CHAIN + 1) /* one more shows that the chain is too long */
 
 struct scan {
 	const uint8_t *packet;
@@ -522,12 +522,14 @@ static void expand_name(const uint8_t *packet, size_t *pos, struct dns_name *ret
 		*pos = at;
 }
 
-/* The records that may belong to the answer. */
+/* The records that may belong to the answer, as many as are looked at. */
 struct harvest {
 	const uint8_t *packet;
-	uint16_t type; /* asked for */
-	struct record records[RECORDS_MAX];
-	size_t n;
+	uint16_t type;			/* asked for */
+	struct record links[LINKS_MAX]; /* none, if the link itself is asked for */
+	size_t n_links;
+	struct record records[LIMIT_DNS_RECORDS];
+	size_t n_records;
 	struct record soa; /* of the authority section; end 0: none */
 };
 
@@ -538,7 +540,7 @@ static void collect_records(const uint8_t *packet, size_t len, uint16_t type, st
 
 	ret->packet = packet;
 	ret->type = type;
-	ret->n = 0;
+	ret->n_links = ret->n_records = 0;
 	ret->soa.end = 0;
 	walk_begin(&walk, packet, len);
 	while (walk_next(&walk, &record)) {
@@ -546,21 +548,22 @@ static void collect_records(const uint8_t *packet, size_t len, uint16_t type, st
 			continue;
 		if (walk.section == SECTION_AUTHORITY && record.type == DNS_TYPE_SOA)
 			ret->soa = record;
-		if (walk.section != SECTION_ANSWER || ret->n == RECORDS_MAX)
+		if (walk.section != SECTION_ANSWER)
 			continue;
-		if (record.type == DNS_TYPE_CNAME || record.type == type)
-			ret->records[ret->n++] = record;
+		if (record.type == type && ret->n_records < LIMIT_DNS_RECORDS)
+			ret->records[ret->n_records++] = record;
+		if (record.type != type && record.type == DNS_TYPE_CNAME &&
+		    ret->n_links < LINKS_MAX)
+			ret->links[ret->n_links++] = record;
 	}
 }
 
-static bool record_is(const struct harvest *harvest, const struct record *record, uint16_t type,
-		      const struct dns_name *owner)
+static bool record_is_of(const struct harvest *harvest, const struct record *record,
+			 const struct dns_name *owner)
 {
 	struct dns_name name;
 	size_t pos = record->start;
 
-	if (record->type != type)
-		return false;
 	expand_name(harvest->packet, &pos, &name);
 	return dns_name_equal(owner, name.bytes, name.len);
 }
@@ -582,17 +585,13 @@ static int follow_chain(const struct harvest *harvest, struct dns_name *name,
 {
 	size_t n = 0;
 
-	if (harvest->type == DNS_TYPE_CNAME) {
-		*ret_n = 0; /* the link itself is asked for */
-		return 0;
-	}
 	for (;;) {
 		const struct record *link = NULL;
 		size_t pos;
 
-		for (size_t i = 0; i < harvest->n && !link; i++)
-			if (record_is(harvest, &harvest->records[i], DNS_TYPE_CNAME, name))
-				link = &harvest->records[i];
+		for (size_t i = 0; i < harvest->n_links && !link; i++)
+			if (record_is_of(harvest, &harvest->links[i], name))
+				link = &harvest->links[i];
 		if (!link)
 			break;
 		if (n == LIMIT_CNAME_CHAIN)
@@ -717,8 +716,8 @@ int dns_packet_read_answer(const uint8_t *packet, size_t len, const char *name, 
 	if (r < 0)
 		return r;
 	n = n_chain;
-	for (size_t i = 0; i < harvest.n && n - n_chain < max; i++)
-		if (record_is(&harvest, &harvest.records[i], type, &owner))
+	for (size_t i = 0; i < harvest.n_records && n - n_chain < max; i++)
+		if (record_is_of(&harvest, &harvest.records[i], &owner))
 			records[n++] = &harvest.records[i];
 	r = make_answer(&harvest, records, n_chain, n, &head, ret);
 	if (r < 0 || n > n_chain)

@@ -577,8 +577,7 @@ START_TEST(an_answer_has_at_most_64_addresses_or_256_records)
 			struct dns_record record;
 			unsigned int n = 0;
 
-			read_many(limits[i / 2].type, sent[j],
-				  i % 2 == 1 && max < LIMIT_DNS_RECORDS, &answer);
+			read_many(limits[i / 2].type, sent[j], i % 2 == 1, &answer);
 			ck_assert_uint_eq(answer->n_records, sent[j] < max ? sent[j] : max);
 			while (dns_answer_next(answer, &cursor, &record)) {
 				if (record.type == DNS_TYPE_CNAME)

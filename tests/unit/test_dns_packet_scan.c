@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the scanner takes and refuses, and what that costs.
+ * What the scanner takes and refuses, and what that and the reading behind it costs.
  */
 #include "daemon/resolve/dns-packet.h"
 
@@ -384,6 +384,82 @@ START_TEST(a_remembered_target_does_not_hide_a_long_name)
 }
 END_TEST
 
+/*
+ * The scanner pays once for a name that many records point at. What is behind it must not pay for it with each record and
+ * each link of the chain. The name here has 125 labels and as many pointers.
+ */
+#define READ_LIMIT_US 1000.0
+
+static void read_message(struct dns_bytes *message)
+{
+	CLEANUP(dns_answer_freep) struct dns_answer *answer = NULL;
+
+	ck_assert_int_eq(
+		dns_packet_read_answer(message->bytes, message->len, NAME, DNS_TYPE_A, &answer), 0);
+}
+
+static void assert_read_is_cheap(struct dns_bytes *message)
+{
+	double us;
+
+	ck_assert_int_eq(dns_packet_scan(message->bytes, message->len), 0);
+	us = dns_bytes_measure_us(read_message, message);
+	ck_assert_double_lt(us, dns_bytes_limit_us(READ_LIMIT_US));
+}
+
+/* NAME → a.… → b.… and so on, the last first. */
+static void put_long_chain(struct dns_bytes *message, size_t top)
+{
+	for (unsigned int i = LIMIT_CNAME_CHAIN; i-- > 0;) {
+		char owner[] = { 1, (char)('a' + i) }, target[] = { 1, (char)('b' + i) };
+
+		if (i == 0) {
+			dns_bytes_put(message, BYTES(AT_WWW));
+		} else {
+			dns_bytes_put(message, owner, sizeof(owner));
+			dns_bytes_put_pointer(message, top);
+		}
+		dns_bytes_put(message, BYTES(TYPE("\x05") IN TTL "\x00\x04"));
+		dns_bytes_put(message, target, sizeof(target));
+		dns_bytes_put_pointer(message, top);
+		dns_bytes_count_answer(message);
+	}
+}
+
+START_TEST(an_answer_full_of_long_names_costs_little)
+{
+	static struct dns_bytes message;
+	size_t top;
+
+	dns_bytes_begin(&message);
+	top = dns_bytes_put_ladder(&message, 124, true);
+	put_long_chain(&message, top);
+	for (unsigned int i = 0; i < 300; i++) {
+		dns_bytes_put_pointer(&message, top);
+		dns_bytes_put(&message, BYTES(TYPE("\x01") IN TTL "\x00\x04\xc0\x00\x02\x01"));
+		dns_bytes_count_answer(&message);
+	}
+	assert_read_is_cheap(&message);
+}
+END_TEST
+
+START_TEST(an_answer_full_of_links_costs_little)
+{
+	static struct dns_bytes message;
+	size_t top;
+
+	dns_bytes_begin(&message);
+	top = dns_bytes_put_ladder(&message, 124, true);
+	for (unsigned int i = 0; i < 240; i++) {
+		dns_bytes_put_pointer(&message, top);
+		dns_bytes_put(&message, BYTES(TYPE("\x05") IN TTL "\x00\x01\x00"));
+		dns_bytes_count_answer(&message);
+	}
+	put_long_chain(&message, top);
+	assert_read_is_cheap(&message);
+}
+END_TEST
+
 START_TEST(more_than_65535_bytes_are_refused)
 {
 	CLEANUP(freep) uint8_t *bytes = calloc(1, DNS_BYTES_MAX + 1);
@@ -447,4 +523,5 @@ SUITE_MAIN("dns_packet_scan", malformed_messages_are_refused, well_formed_messag
 	   cut_messages_are_refused_at_every_length, a_name_has_at_most_126_pointers,
 	   a_message_full_of_long_names_costs_little, a_message_full_of_tiny_labels_costs_little,
 	   the_largest_honest_answer_is_accepted, a_remembered_target_does_not_hide_a_long_name,
+	   an_answer_full_of_long_names_costs_little, an_answer_full_of_links_costs_little,
 	   more_than_65535_bytes_are_refused, nothing_is_allocated_before_the_answer_is_read)
