@@ -14,6 +14,7 @@ uint8_t dns_name_fold(uint8_t byte)
 int dns_name_from_text(const char *text, struct dns_name *ret)
 {
 	size_t len = strlen(text), label = 0;
+	uint8_t bytes[DNS_NAME_OCTETS];
 
 	if (len == 0 || len > LIMIT_NAME_BYTES)
 		return -EINVAL;
@@ -25,15 +26,16 @@ int dns_name_from_text(const char *text, struct dns_name *ret)
 
 			if (label_len == 0 || label_len > LIMIT_LABEL_BYTES)
 				return -EINVAL;
-			ret->bytes[label] = (uint8_t)label_len;
+			bytes[label] = (uint8_t)label_len;
 			label = i + 1;
 			continue;
 		}
 		if (c <= ' ' || c > '~' || c == '\\')
 			return -EINVAL;
-		ret->bytes[i + 1] = dns_name_fold((uint8_t)c);
+		bytes[i + 1] = dns_name_fold((uint8_t)c);
 	}
-	ret->bytes[len + 1] = 0;
+	bytes[len + 1] = 0;
+	memcpy(ret->bytes, bytes, len + 2);
 	ret->len = len + 2;
 	return 0;
 }

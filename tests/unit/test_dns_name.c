@@ -101,11 +101,14 @@ START_TEST(text_that_is_no_name_is_refused)
 		TEXT_253 "a",
 		LABEL_63 "." LABEL_63 "." LABEL_63 "." LABEL_63,
 	};
-	struct dns_name name;
+	struct dns_name name, before;
 
+	memset(&before, 0x5a, sizeof(before));
 	for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
+		memcpy(&name, &before, sizeof(name));
 		ck_assert_msg(dns_name_from_text(texts[i], &name) == -EINVAL, "accepted: %s",
 			      texts[i]);
+		ck_assert_msg(memcmp(&name, &before, sizeof(name)) == 0, "written: %s", texts[i]);
 	}
 }
 END_TEST
