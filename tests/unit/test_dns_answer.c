@@ -89,10 +89,11 @@ START_TEST(the_chain_comes_before_the_records)
 }
 END_TEST
 
+/* The link is as long as an address. */
 START_TEST(addresses_are_those_of_the_type)
 {
-	static const struct part parts[] = { PART("\x01"
-						  "a\x00"),
+	static const struct part parts[] = { PART("\x02"
+						  "aa\x00"),
 					     PART("\x01\x02\x03\x04"), PART("\x05\x06\x07\x08"),
 					     PART("\x09\x0a\x0b\x0c") };
 	static const struct part parts6[] = { PART("0123456789abcdef") };

@@ -624,6 +624,7 @@ START_TEST(an_extended_error_is_kept_with_and_without_records)
 		  DNS_TYPE_A, &answer);
 	ck_assert_uint_eq(answer->ede, 15);
 	ck_assert_str_eq(dns_answer_get_ede_text(answer), "");
+	ck_assert_uint_eq(answer->len, 1); /* the NUL */
 
 	read_good(BYTES(HEADER("\x00", "\x00", "\x01") QUESTION OPT("\x00")), DNS_TYPE_A, &answer);
 	ck_assert_uint_eq(answer->ede, DNS_EDE_NONE);
