@@ -20,6 +20,11 @@
 #define TYPE_PRIVATE   65280
 #define FLAG_QR	       0x80
 #define FLAG_TC	       0x02
+#define FLAG_AD	       0x20
+#define OPTION_COOKIE  10
+#define OPTION_PADDING 12
+#define OPTION_EDE     15
+#define COOKIE_BYTES   8 /* of the client's part, and here of the server's */
 
 static void put(struct dns_message *message, const void *bytes, size_t len)
 {
@@ -178,10 +183,59 @@ static void put_soa(struct dns_message *message)
 	end_record(message, data);
 }
 
-static void put_opt(struct dns_message *message)
+static void put_cookie(struct dns_message *message, const struct dns_rule *rule,
+		       const struct dns_message_query *query)
 {
-	put(message, "\0\x00\x29\x04\xd0\0\0\0\0\0\0", 11);
+	size_t at;
+
+	put_u16(message, OPTION_COOKIE);
+	put_u16(message, 2 * COOKIE_BYTES);
+	at = message->len;
+	put(message, query->seen.cookie, COOKIE_BYTES);
+	put(message, DNS_RULE_COOKIE_PART, COOKIE_BYTES);
+	if (rule->cookie == DNS_RULE_COOKIE_WRONG)
+		message->bytes[at] ^= 1;
+}
+
+static void put_opt(struct dns_message *message, int rcode, const struct dns_rule *rule,
+		    const struct dns_message_query *query)
+{
+	const char *text = rule->ede_text ? rule->ede_text : "";
+	size_t data;
+
+	put(message, "", 1);
+	put_u16(message, TYPE_OPT);
+	put_u16(message, 1232);
+	put_u32(message, (uint32_t)rcode >> 4 << 24);
+	put_u16(message, 0);
+	data = message->len;
+	if (rule->cookie != DNS_RULE_COOKIE_NONE && query->seen.cookie_len > 0)
+		put_cookie(message, rule, query);
+	if (rule->ede != 0) {
+		put_u16(message, OPTION_EDE);
+		put_u16(message, (unsigned int)(2 + strlen(text)));
+		put_u16(message, rule->ede);
+		put(message, text, strlen(text));
+	}
+	end_record(message, data);
 	count_up(message, AT_ADDITIONAL);
+}
+
+static void put_answer(struct dns_message *message, const struct dns_rule *rule,
+		       const struct dns_message_query *query)
+{
+	size_t n_before, owner;
+
+	if (rule->foreign) {
+		(void)put_name(message, rule->foreign);
+		put_evil_address(message, query->seen.type);
+	}
+	owner = put_chain(message, rule);
+	n_before = message->len;
+	if (query->seen.type == DNS_RULE_A || query->seen.type == DNS_RULE_AAAA)
+		put_addresses(message, rule, query->seen.type, owner);
+	if (message->len == n_before && (rule->rcode == 0 || rule->rcode == 3))
+		put_soa(message);
 }
 
 /* The true answer. */
@@ -189,7 +243,6 @@ void dns_message_build_answer(struct dns_message *message, const struct dns_rule
 			      const struct dns_message_query *query)
 {
 	bool truncate = rule->truncate_always || (rule->truncate && !query->seen.tcp);
-	size_t n_before, owner;
 
 	if (rule->raw) {
 		message->len = 0;
@@ -197,27 +250,24 @@ void dns_message_build_answer(struct dns_message *message, const struct dns_rule
 		put(message, rule->raw, rule->raw_len);
 		return;
 	}
-	if (rule->formerr_if_edns && query->seen.edns) {
-		put_header(message, query, 1);
-		return; /* such a server does not know OPT */
+	if (rule->rcode_if_edns != 0 && query->seen.edns) {
+		put_header(message, query, rule->rcode_if_edns);
+		if (rule->rcode_if_edns > 15)
+			put_opt(message, rule->rcode_if_edns, rule, query);
+		return; /* others do not know OPT */
 	}
 	put_header(message, query, rule->rcode);
-	if (truncate) {
+	if (rule->authenticated)
+		message->bytes[3] |= FLAG_AD;
+	for (size_t i = 0; rule->lower_case && i < query->name_len; i++)
+		message->bytes[HEADER_BYTES + i] =
+			(uint8_t)text_lower((char)message->bytes[HEADER_BYTES + i]);
+	if (truncate)
 		message->bytes[2] |= FLAG_TC;
-	} else {
-		if (rule->foreign) {
-			(void)put_name(message, rule->foreign);
-			put_evil_address(message, query->seen.type);
-		}
-		owner = put_chain(message, rule);
-		n_before = message->len;
-		if (query->seen.type == DNS_RULE_A || query->seen.type == DNS_RULE_AAAA)
-			put_addresses(message, rule, query->seen.type, owner);
-		if (message->len == n_before && (rule->rcode == 0 || rule->rcode == 3))
-			put_soa(message);
-	}
-	if (query->seen.edns)
-		put_opt(message);
+	else
+		put_answer(message, rule, query);
+	if (query->seen.edns && !rule->no_opt)
+		put_opt(message, rule->rcode, rule, query);
 }
 
 void dns_message_build_forgery(struct dns_message *message, const struct dns_message_query *query,
@@ -279,42 +329,82 @@ void dns_message_build_forgery(struct dns_message *message, const struct dns_mes
 	}
 }
 
-void dns_message_parse_query(const uint8_t *bytes, size_t len, struct dns_message_query *ret)
+static void parse_options(const uint8_t *bytes, size_t at, size_t end, struct dns_seen *seen)
+{
+	while (at < end) {
+		size_t code, len;
+
+		ck_assert_uint_le(at + 4, end);
+		code = (size_t)(bytes[at] << 8 | bytes[at + 1]);
+		len = (size_t)(bytes[at + 2] << 8 | bytes[at + 3]);
+		at += 4;
+		ck_assert_uint_le(at + len, end);
+		if (code == OPTION_COOKIE) {
+			ck_assert_uint_le(len, sizeof(seen->cookie));
+			memcpy(seen->cookie, bytes + at, len);
+			seen->cookie_len = len;
+		} else {
+			ck_assert_uint_eq(code, OPTION_PADDING);
+			seen->is_padded = true;
+		}
+		at += len;
+	}
+}
+
+static void parse_opt(const uint8_t *bytes, size_t at, size_t len, struct dns_seen *seen)
+{
+	size_t data_len;
+
+	ck_assert_uint_ge(len, at + 11);
+	ck_assert_uint_eq(bytes[at + 2], TYPE_OPT);
+	seen->edns_size = (uint16_t)(bytes[at + 3] << 8 | bytes[at + 4]);
+	data_len = (size_t)(bytes[at + 9] << 8 | bytes[at + 10]);
+	ck_assert_uint_eq(len, at + 11 + data_len);
+	parse_options(bytes, at + 11, len, seen);
+}
+
+/* The labels behind the header, in both spellings; returns where they end. */
+static size_t parse_name(const uint8_t *bytes, size_t len, struct dns_seen *seen)
 {
 	size_t at = HEADER_BYTES, out = 0;
 
-	memset(ret, 0, sizeof(*ret));
-	ck_assert_uint_ge(len, HEADER_BYTES + 5);
-	ck_assert_uint_le(len, DNS_MESSAGE_QUERY_BYTES);
-	/* Perhaps with AD, which asks for the bit in the answer (RFC 6840 section 5.7). */
-	ck_assert_msg(bytes[2] == 1 && (bytes[3] & ~0x20) == 0 &&
-			      memcmp(bytes + 4, "\x00\x01\x00\x00\x00\x00", 6) == 0,
-		      "not a plain recursive query");
-	ret->seen.id = (uint16_t)(bytes[0] << 8 | bytes[1]);
 	while (bytes[at] != 0) {
 		size_t label_end = at + 1 + bytes[at];
 
 		ck_assert_uint_le(bytes[at], 63);
 		ck_assert_uint_lt(label_end + 4, len);
 		if (out > 0)
-			ret->seen.name[out++] = '.';
+			seen->as_sent[out++] = '.';
 		for (at++; at < label_end; at++)
-			ret->seen.name[out++] = text_lower((char)bytes[at]);
+			seen->as_sent[out++] = (char)bytes[at];
 	}
-	at++;
+	for (size_t i = 0; i < out; i++)
+		seen->name[i] = text_lower(seen->as_sent[i]);
+	return at + 1;
+}
+
+void dns_message_parse_query(const uint8_t *bytes, size_t len, struct dns_message_query *ret)
+{
+	size_t at;
+
+	memset(ret, 0, sizeof(*ret));
+	ck_assert_uint_ge(len, HEADER_BYTES + 5);
+	ck_assert_uint_le(len, DNS_MESSAGE_QUERY_BYTES);
+	ck_assert_msg(bytes[2] == 1 && (bytes[3] & ~FLAG_AD) == 0 &&
+			      memcmp(bytes + 4, "\0\1\0\0\0\0\0", 7) == 0,
+		      "not a plain recursive query");
+	ret->seen.len = len;
+	ret->seen.id = (uint16_t)(bytes[0] << 8 | bytes[1]);
+	ret->seen.wants_ad = bytes[3] & FLAG_AD;
+	at = parse_name(bytes, len, &ret->seen);
 	ret->name_len = at - HEADER_BYTES;
 	ret->seen.type = (uint16_t)(bytes[at] << 8 | bytes[at + 1]);
 	at += 4;
 	ret->question_len = at - HEADER_BYTES;
 	memcpy(ret->question, bytes + HEADER_BYTES, ret->question_len);
 	ret->seen.edns = bytes[11] == 1;
-	if (ret->seen.edns) {
-		ck_assert_uint_ge(len, at + 11);
-		ck_assert_uint_eq(bytes[at + 2], TYPE_OPT);
-		/* Options, such as a cookie, are not looked at. */
-		ck_assert_uint_eq(len, at + 11 + (size_t)(bytes[at + 9] << 8 | bytes[at + 10]));
-		ret->seen.edns_size = (uint16_t)(bytes[at + 3] << 8 | bytes[at + 4]);
-	} else {
+	if (ret->seen.edns)
+		parse_opt(bytes, at, len, &ret->seen);
+	else
 		ck_assert_uint_eq(len, at);
-	}
 }

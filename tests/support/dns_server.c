@@ -27,9 +27,8 @@ struct connection {
 	struct event *writable;
 	uint8_t in[2 + DNS_MESSAGE_QUERY_BYTES];
 	size_t n_in;
-	uint8_t out[2 + DNS_MESSAGE_BYTES];
+	uint8_t out[2 * (2 + DNS_MESSAGE_BYTES)]; /* answers that are not yet sent */
 	size_t out_len;
-	size_t n_out;
 	bool by_bytes;
 };
 
@@ -57,6 +56,7 @@ struct dns_server {
 	struct dns_seen *seen;
 	size_t n_seen;
 	LIST_HEAD(, connection) connections;
+	size_t n_connections;
 	LIST_HEAD(, pending) pending;
 };
 
@@ -129,6 +129,7 @@ static void connection_free(struct connection *connection)
 			pending_free(pending);
 	}
 	LIST_REMOVE(connection, entry);
+	connection->server->n_connections--;
 	event_free(connection->readable);
 	event_free(connection->writable);
 	(void)close(connection->fd);
@@ -139,14 +140,15 @@ static void connection_send(struct connection *connection, const struct dns_mess
 			    const struct dns_rule *rule)
 {
 	size_t len = rule->tcp_empty ? 0 : message->len;
+	uint8_t *to = connection->out + connection->out_len;
 
-	connection->out[0] = (uint8_t)(len >> 8);
-	connection->out[1] = (uint8_t)len;
-	memcpy(connection->out + 2, message->bytes, len);
+	ck_assert_uint_le(connection->out_len + 2 + len, sizeof(connection->out));
+	to[0] = (uint8_t)(len >> 8);
+	to[1] = (uint8_t)len;
+	memcpy(to + 2, message->bytes, len);
 	if (rule->tcp_wrong_id)
-		connection->out[3] ^= 1;
-	connection->out_len = 2 + len;
-	connection->n_out = 0;
+		to[3] ^= 1;
+	connection->out_len += 2 + len;
 	connection->by_bytes = rule->tcp_by_bytes;
 	ck_assert_int_eq(event_add(connection->writable, NULL), 0);
 }
@@ -180,7 +182,7 @@ static void answer(struct dns_server *server, const struct dns_message_query *qu
 	remember(server, query);
 	if (!connection)
 		send_forgeries(server, rule, query, peer);
-	if (rule->silent)
+	if (rule->silent || (rule->silent_if_edns && query->seen.edns))
 		return;
 	pending = calloc(1, sizeof(*pending));
 	ck_assert_ptr_nonnull(pending);
@@ -218,13 +220,38 @@ static void server_on_datagram(evutil_socket_t fd, short what, void *arg)
 	answer(server, &query, &peer, NULL);
 }
 
-static void connection_on_readable(evutil_socket_t fd, short what, void *arg)
+/* false: there is none, or the connection is gone. */
+static bool connection_take_query(struct connection *connection)
 {
-	struct connection *connection = arg;
+	size_t len = (size_t)(connection->in[0] << 8 | connection->in[1]);
 	struct sockaddr_in peer;
 	socklen_t peer_len = sizeof(peer);
 	struct dns_message_query query;
-	size_t len;
+	struct dns_server *server = connection->server;
+	size_t n_before = server->n_connections;
+
+	if (connection->n_in < 2)
+		return false;
+	/* No question: TLS, say. */
+	if (len > DNS_MESSAGE_QUERY_BYTES) {
+		connection_free(connection);
+		return false;
+	}
+	if (connection->n_in < 2 + len)
+		return false;
+	ck_assert_int_eq(getpeername(connection->fd, (struct sockaddr *)&peer, &peer_len), 0);
+	dns_message_parse_query(connection->in + 2, len, &query);
+	connection->n_in -= 2 + len;
+	memmove(connection->in, connection->in + 2 + len, connection->n_in);
+	query.seen.tcp = true;
+	query.seen.source_port = ntohs(peer.sin_port);
+	answer(server, &query, &peer, connection);
+	return server->n_connections == n_before;
+}
+
+static void connection_on_readable(evutil_socket_t fd, short what, void *arg)
+{
+	struct connection *connection = arg;
 	ssize_t n;
 
 	(void)what;
@@ -235,32 +262,24 @@ static void connection_on_readable(evutil_socket_t fd, short what, void *arg)
 		return;
 	}
 	connection->n_in += (size_t)n;
-	len = (size_t)(connection->in[0] << 8 | connection->in[1]);
-	if (connection->n_in < 2 || connection->n_in < 2 + len)
-		return;
-	ck_assert_uint_eq(connection->n_in, 2 + len);
-	ck_assert_int_eq(getpeername(fd, (struct sockaddr *)&peer, &peer_len), 0);
-	dns_message_parse_query(connection->in + 2, len, &query);
-	connection->n_in = 0;
-	query.seen.tcp = true;
-	query.seen.source_port = ntohs(peer.sin_port);
-	answer(connection->server, &query, &peer, connection);
+	while (connection_take_query(connection))
+		;
 }
 
 static void connection_on_writable(evutil_socket_t fd, short what, void *arg)
 {
 	struct connection *connection = arg;
-	size_t len = connection->by_bytes ? 1 : connection->out_len - connection->n_out;
 	ssize_t n;
 
 	(void)what;
-	n = send(fd, connection->out + connection->n_out, len, MSG_NOSIGNAL);
+	n = send(fd, connection->out, connection->by_bytes ? 1 : connection->out_len, MSG_NOSIGNAL);
 	if (n < 0) {
 		connection_free(connection);
 		return;
 	}
-	connection->n_out += (size_t)n;
-	if (connection->n_out < connection->out_len)
+	connection->out_len -= (size_t)n;
+	memmove(connection->out, connection->out + n, connection->out_len);
+	if (connection->out_len > 0)
 		ck_assert_int_eq(event_add(connection->writable, NULL), 0);
 }
 
@@ -287,6 +306,7 @@ static void server_on_connection(evutil_socket_t listening, short what, void *ar
 	ck_assert_ptr_nonnull(connection->writable);
 	ck_assert_int_eq(event_add(connection->readable, NULL), 0);
 	LIST_INSERT_HEAD(&server->connections, connection, entry);
+	server->n_connections++;
 }
 
 /* Returns -1 when the port is taken. */
@@ -346,18 +366,25 @@ struct dns_server *dns_server_new(struct event_base *base, const struct dns_rule
 	return server;
 }
 
+void dns_server_stop_tcp(struct dns_server *server)
+{
+	while (!LIST_EMPTY(&server->connections))
+		connection_free(LIST_FIRST(&server->connections));
+	if (server->tcp_readable)
+		event_free(server->tcp_readable);
+	server->tcp_readable = NULL;
+	server->tcp_fd = close_fd(server->tcp_fd);
+}
+
 void dns_server_free(struct dns_server *server)
 {
 	if (!server)
 		return;
-	while (!LIST_EMPTY(&server->connections))
-		connection_free(LIST_FIRST(&server->connections));
+	dns_server_stop_tcp(server);
 	while (!LIST_EMPTY(&server->pending))
 		pending_free(LIST_FIRST(&server->pending));
 	event_free(server->udp_readable);
-	event_free(server->tcp_readable);
 	(void)close(server->udp_fd);
-	(void)close(server->tcp_fd);
 	(void)close(server->spoof_fd);
 	free(server->used);
 	free(server->seen);

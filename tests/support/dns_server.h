@@ -46,6 +46,14 @@ struct event_base;
 #define DNS_FORGE_OVERSIZE    (1U << 11) /* well-formed, 4096 bytes */
 #define DNS_FORGE_SHORT	      (1U << 12) /* one byte */
 
+/* What the server does about cookies (RFC 7873), when the query has EDNS. */
+enum dns_rule_cookie {
+	DNS_RULE_COOKIE_NONE,
+	DNS_RULE_COOKIE_GOOD,  /* the client's part and DNS_RULE_COOKIE_PART */
+	DNS_RULE_COOKIE_WRONG, /* as good, but for one bit of the client's part */
+};
+#define DNS_RULE_COOKIE_PART "asockd's"
+
 struct dns_rule {
 	const char *name; /* any case; NULL: every name */
 	uint16_t type;	  /* 0: every type */
@@ -54,7 +62,7 @@ struct dns_rule {
 	unsigned int times; /* so often, then the rule is used up; 0: always */
 
 	/* The answer. */
-	int rcode;
+	int rcode;	   /* above 15 with EDNS only */
 	uint32_t ttl;	   /* of all records; 0: 300 */
 	const char *chain; /* CNAME targets from the name on, separated by blanks */
 	const char *
@@ -62,7 +70,13 @@ struct dns_rule {
 	const char *foreign; /* a name that gets an A of 203.0.113.66 in front of all others */
 	const char *
 		raw; /* these bytes in place of it all, but for the id in front, which is the query's */
-	size_t raw_len; /* without the id */
+	size_t raw_len;	    /* without the id */
+	bool authenticated; /* AD */
+	bool lower_case;    /* the question comes back in lower case */
+	bool no_opt;	    /* in the answer, whatever the query has */
+	enum dns_rule_cookie cookie;
+	uint16_t ede; /* an extended error (RFC 8914); 0: none */
+	const char *ede_text;
 
 	/* The manner. */
 	unsigned int forge;	  /* DNS_FORGE_… */
@@ -71,7 +85,8 @@ struct dns_rule {
 	bool silent;		  /* no true answer; over TCP the connection stays open */
 	bool truncate;		  /* TC and no records over UDP; over TCP the whole answer */
 	bool truncate_always;	  /* over TCP as well */
-	bool formerr_if_edns;	  /* the answer only for queries without EDNS */
+	int rcode_if_edns; /* this and no more for queries with EDNS; below 16 without OPT; 0: the answer */
+	bool silent_if_edns;
 	bool tcp_wrong_id;
 	bool tcp_by_bytes; /* one byte a turn */
 	bool tcp_close;	   /* in place of an answer */
@@ -80,13 +95,19 @@ struct dns_rule {
 
 /* What arrived. */
 struct dns_seen {
-	char name[256]; /* lower case, no final dot */
+	char name[256];	   /* lower case, no final dot */
+	char as_sent[256]; /* the same in the case that it came in */
 	uint16_t type;
 	uint16_t id;
 	uint16_t source_port;
 	bool tcp;
+	bool wants_ad;
+	size_t len;
 	bool edns;
 	uint16_t edns_size;
+	uint8_t cookie[40];
+	size_t cookie_len; /* 0: none */
+	bool is_padded;
 };
 
 /* rules are borrowed. */
@@ -94,6 +115,8 @@ struct dns_server *dns_server_new(struct event_base *base, const struct dns_rule
 				  size_t n_rules);
 /* Closes all sockets; answers not yet sent are not sent. Takes NULL. */
 void dns_server_free(struct dns_server *server);
+/* TCP connections are refused from now on. */
+void dns_server_stop_tcp(struct dns_server *server);
 
 struct endpoint dns_server_endpoint(const struct dns_server *server);
 /* As a configuration would name them, without domains and TLS. */

@@ -23,7 +23,7 @@ static char directory[256];
 static char files[MAX_FILES][288];
 static size_t n_files;
 
-static int count_fds(void)
+int suite_count_fds(void)
 {
 	DIR *dir = opendir("/proc/self/fd");
 	int count = -1; /* the directory's own */
@@ -37,7 +37,7 @@ static int count_fds(void)
 
 static void set_up(void)
 {
-	fds_before = count_fds();
+	fds_before = suite_count_fds();
 }
 
 static void tear_down(void)
@@ -48,8 +48,9 @@ static void tear_down(void)
 		(void)rmdir(directory);
 	directory[0] = '\0';
 	n_files = 0;
-	ck_assert_msg(count_fds() == fds_before, "descriptors leaked: %d open before, %d after",
-		      fds_before, count_fds());
+	ck_assert_msg(suite_count_fds() == fds_before,
+		      "descriptors leaked: %d open before, %d after", fds_before,
+		      suite_count_fds());
 }
 
 int suite_run(const char *name, const TTest *const *tests, size_t n_tests)

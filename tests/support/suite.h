@@ -29,6 +29,9 @@ void suite_loop(struct event_base *base, const bool *done);
 /* Runs the loop for this long whatever happens: only to show that nothing does. */
 void suite_loop_for(struct event_base *base, unsigned int milliseconds);
 
+/* Descriptors that are open. */
+int suite_count_fds(void);
+
 /* Creates a file with this text in a fresh directory below TMPDIR and returns its path; removed at exit of the test. */
 const char *suite_write_file(const char *text);
 
