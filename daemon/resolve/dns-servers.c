@@ -26,8 +26,9 @@
 
 #define PROBE_MIN_US USEC_PER_SEC
 #define PROBE_MAX_US (60 * USEC_PER_SEC)
-#define SILENT_MAX   3 /* questions without an answer that make a server dead which has answered before */
-#define FORGET_US    (300 * USEC_PER_SEC) /* that something does not work */
+#define SILENT_MAX \
+	3 /* questions without an answer that make a server dead which has answered before */
+#define FORGET_US     (300 * USEC_PER_SEC) /* that something does not work */
 #define FORGET_TCP_US (60 * USEC_PER_SEC)
 
 struct dns_servers {
@@ -165,7 +166,8 @@ static uint64_t get_best(struct dns_server *const *servers, size_t n)
 	uint64_t best_us = UINT32_MAX;
 
 	for (size_t i = 0; i < n; i++)
-		if (!servers[i]->is_dead && servers[i]->srtt_us > 0 && servers[i]->srtt_us < best_us)
+		if (!servers[i]->is_dead && servers[i]->srtt_us > 0 &&
+		    servers[i]->srtt_us < best_us)
 			best_us = servers[i]->srtt_us;
 	return best_us;
 }
@@ -228,7 +230,8 @@ bool dns_servers_take_probe(struct dns_server *const *servers, size_t n, size_t 
 	if (server->n_overdue > 0 || now_us < server->probe_at_us ||
 	    get_band(server, get_best(servers, n)) == 0)
 		return false;
-	server->probe_wait_us = server->probe_wait_us == 0 ? PROBE_MIN_US : 2 * server->probe_wait_us;
+	server->probe_wait_us =
+		server->probe_wait_us == 0 ? PROBE_MIN_US : 2 * server->probe_wait_us;
 	if (server->probe_wait_us > PROBE_MAX_US)
 		server->probe_wait_us = PROBE_MAX_US;
 	server->probe_at_us = now_us + server->probe_wait_us;

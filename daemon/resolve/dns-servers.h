@@ -38,9 +38,9 @@ enum dns_server_state {
 /* Open for reading; changed by the functions below only. */
 struct dns_server {
 	struct name_server config;
-	struct dns_server *next;  /* in the table */
-	unsigned int n_users;	  /* who holds it beside the table */
-	bool is_configured;	  /* false: goes with its last user */
+	struct dns_server *next; /* in the table */
+	unsigned int n_users;	 /* who holds it beside the table */
+	bool is_configured;	 /* false: goes with its last user */
 
 	uint64_t srtt_us, rttvar_us; /* 0: not measured */
 	bool is_dead;

@@ -26,6 +26,7 @@
 
 #include "daemon/base/clock.h"
 #include "daemon/base/log.h"
+#include "daemon/resolve/dns-name.h"
 #include "daemon/resolve/dns-stream.h"
 #include "protocol/error.h"
 #include "protocol/text.h"
@@ -44,7 +45,7 @@ enum try_state {
 struct dns_try {
 	enum try_state state;
 	struct event_base *base;
-	struct dns_try_params params; /* without the name */
+	struct dns_try_params params;	 /* without the name */
 	char name[LIMIT_NAME_BYTES + 1]; /* in the case in which it is asked */
 	uint64_t started_us;
 
@@ -52,8 +53,8 @@ struct dns_try {
 	bool has_edns;
 	bool is_stream; /* TCP or TLS from now on */
 	bool asked_again;
-	int fd;		  /* owned */
-	struct event *io; /* of fd */
+	int fd;			       /* owned */
+	struct event *io;	       /* of fd */
 	struct dns_exchange *exchange; /* owned */
 	uint16_t id;
 	uint8_t query[DNS_QUERY_MAX_BYTES];
@@ -61,8 +62,8 @@ struct dns_try {
 	uint64_t sent_us;
 	unsigned int n_forged;
 
-	int failure;	       /* what FAILING will tell */
-	struct event *failing; /* tells it */
+	int failure;		   /* what FAILING will tell */
+	struct event *failing;	   /* tells it */
 	struct dns_answer *answer; /* owned */
 	dns_try_done_fn *done;
 	void *done_arg;
@@ -91,9 +92,10 @@ int dns_try_new(struct dns_try **ret, const struct dns_try_params *params, struc
 	size_t name_len = strlen(params->name);
 	struct sockaddr_storage address;
 	socklen_t address_len;
+	struct dns_name name;
 	int err;
 
-	if (name_len > LIMIT_NAME_BYTES)
+	if (name_len > LIMIT_NAME_BYTES || dns_name_from_text(params->name, &name) < 0)
 		return -EINVAL;
 	try = calloc(1, sizeof(*try));
 	if (!try)
@@ -521,8 +523,8 @@ static void try_on_datagram(evutil_socket_t fd, short what, void *arg)
 static void try_on_stream_failure(struct dns_try *try, int status)
 {
 	struct dns_server *server = try->params.server;
-	bool is_network = status != -ENOMEM && status != -EMFILE && status != -ENFILE &&
-			  status != -ENOBUFS;
+	bool is_network =
+		status != -ENOMEM && status != -EMFILE && status != -ENFILE && status != -ENOBUFS;
 	uint64_t now_us = clock_now_us();
 
 	if (is_network && choose_tls(try) == TLS_OPPORTUNISTIC) {

@@ -21,10 +21,10 @@ struct dns_try_params {
 	uint16_t type;
 	struct dns_server *server; /* borrowed: the owner holds it */
 	struct dns_streams *streams;
-	bool use_tcp; /* from the start */
-	bool no_edns; /* even if it is not known to fail */
+	bool use_tcp;	  /* from the start */
+	bool no_edns;	  /* even if it is not known to fail */
 	bool random_case; /* 0x20 */
-	bool trusts_ad; /* the server's AD bit counts */
+	bool trusts_ad;	  /* the server's AD bit counts */
 };
 
 /*

@@ -334,6 +334,25 @@ START_TEST(an_ipv6_server_is_asked)
 }
 END_TEST
 
+START_TEST(a_name_that_is_none_is_refused_by_new)
+{
+	static const struct dns_rule rules[] = { { TRUE_RULE } };
+	static const char *const names[] = {
+		"a..b", ".",
+		"a123456789012345678901234567890123456789012345678901234567890123.example"
+	};
+	struct rig rig;
+
+	rig_open(&rig, rules, ARRAY_LEN(rules));
+	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+		rig.params.name = names[i];
+		ck_assert_int_eq(dns_try_new(&rig.try, &rig.params, rig.dns.base), -EINVAL);
+		ck_assert_ptr_null(rig.try);
+	}
+	rig_close(&rig);
+}
+END_TEST
+
 START_TEST(without_descriptors_it_does_not_start)
 {
 	static const struct dns_rule rules[] = { { TRUE_RULE } };
@@ -852,7 +871,7 @@ SUITE_MAIN("dns_try", a_question_is_sent_and_answered_in_one_datagram_each,
 	   authenticity_is_asked_for_and_believed_only_of_trusted_servers,
 	   each_message_has_a_port_and_an_id_of_its_own,
 	   the_socket_is_connected_nonblocking_and_closed_on_exec, an_ipv6_server_is_asked,
-	   without_descriptors_it_does_not_start,
+	   a_name_that_is_none_is_refused_by_new, without_descriptors_it_does_not_start,
 	   a_forgery_of_each_kind_before_the_answer_is_ignored,
 	   one_forgery_below_the_limit_stays_with_udp, as_many_forgeries_as_the_limit_lead_to_tcp,
 	   ten_thousand_forgeries_do_not_change_the_answer,
