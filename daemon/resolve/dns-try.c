@@ -51,7 +51,8 @@ struct dns_try {
 
 	/* The message under way. */
 	bool has_edns;
-	bool is_stream; /* TCP or TLS from now on */
+	bool is_stream; /* TCP from now on, a detour */
+	enum tls_mode tls;
 	bool asked_again;
 	int fd;			       /* owned */
 	struct event *io;	       /* of fd */
@@ -247,17 +248,16 @@ static int try_open_stream(struct dns_try *try, enum tls_mode tls)
 /* All that can fail on our side: a query, a socket, its event. Nothing is sent yet. */
 static int try_open(struct dns_try *try)
 {
-	enum tls_mode tls;
 	int err;
 
 	try_close(try);
 	try->sent_us = clock_now_us();
-	tls = choose_tls(try);
-	err = try_build_query(try, tls != TLS_NO);
+	try->tls = choose_tls(try);
+	err = try_build_query(try, try->tls != TLS_NO);
 	if (err < 0)
 		return err;
-	if (tls != TLS_NO || try->is_stream || try->params.use_tcp)
-		return try_open_stream(try, tls);
+	if (try->tls != TLS_NO || try->is_stream || try->params.use_tcp)
+		return try_open_stream(try, try->tls);
 	return try_open_udp(try);
 }
 
@@ -527,7 +527,7 @@ static void try_on_stream_failure(struct dns_try *try, int status)
 		status != -ENOMEM && status != -EMFILE && status != -ENFILE && status != -ENOBUFS;
 	uint64_t now_us = clock_now_us();
 
-	if (is_network && choose_tls(try) == TLS_OPPORTUNISTIC) {
+	if (is_network && try->tls == TLS_OPPORTUNISTIC) {
 		dns_servers_learn_tls(server, false, now_us);
 		try_ask_again(try);
 		return;

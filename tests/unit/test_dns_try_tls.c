@@ -170,6 +170,33 @@ START_TEST(an_opportunistic_question_falls_back_to_clear_text)
 }
 END_TEST
 
+START_TEST(questions_at_the_same_time_all_fall_back)
+{
+	struct rig rig;
+
+	rig_open_plain(&rig, TLS_OPPORTUNISTIC);
+	rig_ask(&rig, N_TRIES);
+	for (size_t i = 0; i < N_TRIES; i++)
+		assert_clear_text(&rig, i);
+	ck_assert_int_eq(get_known(&rig)->tcp, DNS_UNKNOWN);
+	rig_close(&rig);
+}
+END_TEST
+
+START_TEST(a_port_without_anybody_falls_back_too)
+{
+	struct rig rig;
+
+	rig_open_plain(&rig, TLS_OPPORTUNISTIC);
+	dns_server_stop_tcp(rig.plain);
+	rig_ask(&rig, N_TRIES);
+	for (size_t i = 0; i < N_TRIES; i++)
+		assert_clear_text(&rig, i);
+	ck_assert(!get_known(&rig)->is_dead);
+	rig_close(&rig);
+}
+END_TEST
+
 START_TEST(tls_is_tried_again_after_a_while)
 {
 	struct rig rig;
@@ -288,6 +315,7 @@ START_TEST(a_strict_question_is_never_asked_in_clear_text)
 END_TEST
 
 SUITE_MAIN("dns_try_tls", an_opportunistic_question_falls_back_to_clear_text,
+	   questions_at_the_same_time_all_fall_back, a_port_without_anybody_falls_back_too,
 	   tls_is_tried_again_after_a_while, clear_text_goes_to_port_53_where_tls_was_on_port_853,
 	   an_opportunistic_answer_over_tls_is_not_called_confidential,
 	   a_strict_answer_is_confidential_and_the_question_padded_without_a_cookie,
