@@ -289,10 +289,15 @@ void dns_servers_on_silence(struct dns_server *server, uint64_t now_us)
 		bury(server, now_us);
 }
 
-void dns_servers_on_failure(struct dns_server *server, int error, uint64_t now_us)
+void dns_servers_on_trouble(struct dns_server *server, int error)
 {
 	server->failures++;
 	server->last_error = error;
+}
+
+void dns_servers_on_failure(struct dns_server *server, int error, uint64_t now_us)
+{
+	dns_servers_on_trouble(server, error);
 	/* What it answers may be the question's fault; that nothing is there cannot. */
 	if (error == -ECONNREFUSED || error == -EHOSTUNREACH || error == -ENETUNREACH)
 		bury(server, now_us);

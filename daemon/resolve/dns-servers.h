@@ -110,6 +110,8 @@ void dns_servers_on_overdue(struct dns_server *server, int change);
 void dns_servers_on_silence(struct dns_server *server, uint64_t now_us);
 /* It cannot be reached (-errno), or its answers are no use (an outcome). */
 void dns_servers_on_failure(struct dns_server *server, int error, uint64_t now_us);
+/* The same, but it is known to be there. */
+void dns_servers_on_trouble(struct dns_server *server, int error);
 
 /* What is known to work is remembered; that something does not is forgotten after a while. */
 void dns_servers_learn_edns(struct dns_server *server, bool works, uint64_t now_us);

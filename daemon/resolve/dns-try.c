@@ -153,7 +153,10 @@ struct dns_try *dns_try_free(struct dns_try *try)
 /* Whoever calls this returns at once: done may have freed the try. */
 static void try_finish(struct dns_try *try, int status)
 {
-	if (status < 0)
+	/* After a detour the server has answered before: only TCP is not there, which has been noted. */
+	if (status < 0 && try->is_stream)
+		dns_servers_on_trouble(try->params.server, status);
+	else if (status < 0)
 		dns_servers_on_failure(try->params.server, status, clock_now_us());
 	dns_try_cancel(try);
 	try->done(try, status, try->done_arg);

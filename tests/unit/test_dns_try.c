@@ -533,6 +533,26 @@ START_TEST(bad_manners_over_tcp_are_failures)
 }
 END_TEST
 
+START_TEST(a_server_without_tcp_is_not_dead_and_not_asked_that_way_again)
+{
+	static const struct dns_rule rules[] = {
+		{ .name = NAME, .truncate = true, .times = 2 },
+		{ TRUE_RULE },
+	};
+	struct rig rig;
+
+	rig_open(&rig, rules, ARRAY_LEN(rules));
+	dns_server_stop_tcp(rig.dns.peers[0]);
+	rig_ask(&rig, -ECONNREFUSED);
+	ck_assert_int_eq(rig.params.server->tcp, DNS_NO);
+	ck_assert(!rig.params.server->is_dead);
+	rig_ask(&rig, -EBADMSG);
+	ck_assert(!rig.params.server->is_dead);
+	rig_ask_well(&rig);
+	rig_close(&rig);
+}
+END_TEST
+
 /* ---- EDNS ---- */
 
 START_TEST(a_server_without_edns_is_asked_without_from_then_on)
@@ -878,6 +898,7 @@ SUITE_MAIN("dns_try", a_question_is_sent_and_answered_in_one_datagram_each,
 	   forgeries_are_outwaited_where_tcp_does_not_work, a_truncated_answer_is_fetched_over_tcp,
 	   an_answer_cut_in_the_middle_is_fetched_over_tcp,
 	   over_tcp_from_the_start_no_datagram_is_sent, bad_manners_over_tcp_are_failures,
+	   a_server_without_tcp_is_not_dead_and_not_asked_that_way_again,
 	   a_server_without_edns_is_asked_without_from_then_on,
 	   a_bare_header_with_formerr_is_asked_without_edns, formerr_without_edns_is_a_failure,
 	   edns_is_left_out_if_so_wanted_and_nothing_is_learnt_of_it,
