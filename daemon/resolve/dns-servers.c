@@ -358,3 +358,9 @@ int dns_servers_make_cookie(struct dns_server *server)
 	server->cookie_len = DNS_COOKIE_CLIENT_BYTES;
 	return 0;
 }
+
+void dns_servers_forget_cookie(struct dns_server *server)
+{
+	if (server->cookie_len > DNS_COOKIE_CLIENT_BYTES)
+		server->cookie_len = DNS_COOKIE_CLIENT_BYTES;
+}

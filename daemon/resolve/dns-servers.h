@@ -123,3 +123,5 @@ bool dns_servers_may_tls(struct dns_server *server, uint64_t now_us);
 
 /* The cookie to send: the client's part is made here, of the kernel's randomness. -errno: there is none. */
 MUST_CHECK int dns_servers_make_cookie(struct dns_server *server);
+/* The server's part: it gives none any more. */
+void dns_servers_forget_cookie(struct dns_server *server);

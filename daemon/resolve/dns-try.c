@@ -555,6 +555,9 @@ static void try_on_exchange(struct dns_exchange *exchange, int status, void *arg
 	packet = dns_exchange_get_reply(exchange, &len);
 	dns_packet_read_head(packet, len, &head);
 	try_take_cookie(try, &head);
+	/* Nobody forges on a connection: it has had our cookie and gives none, so datagrams need not have one either. */
+	if (try->tls == TLS_NO && try->has_edns && head.cookie_len == 0)
+		dns_servers_forget_cookie(try->params.server);
 	try_on_answer(try, packet, len, &head);
 }
 

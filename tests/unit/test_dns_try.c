@@ -681,6 +681,24 @@ START_TEST(an_answer_without_the_usual_cookie_is_checked_over_tcp)
 }
 END_TEST
 
+/* It was replaced, say, or the cookie was another's that stood on its address. */
+START_TEST(a_server_that_gives_no_cookies_any_more_is_believed_over_tcp)
+{
+	static const struct dns_rule rules[] = {
+		{ TRUE_RULE, .cookie = DNS_RULE_COOKIE_GOOD, .times = 1 },
+		{ TRUE_RULE },
+	};
+	struct rig rig;
+
+	rig_open(&rig, rules, ARRAY_LEN(rules));
+	for (size_t i = 0; i < 4; i++)
+		rig_ask_well(&rig);
+	assert_counts(&rig, 5, 1);
+	ck_assert_uint_eq(seen_at(&rig, 4)->cookie_len, DNS_COOKIE_CLIENT_BYTES);
+	rig_close(&rig);
+}
+END_TEST
+
 START_TEST(a_bad_cookie_is_put_right_once)
 {
 	static const struct dns_rule rules[] = {
@@ -904,8 +922,10 @@ SUITE_MAIN("dns_try", a_question_is_sent_and_answered_in_one_datagram_each,
 	   edns_is_left_out_if_so_wanted_and_nothing_is_learnt_of_it,
 	   the_server_s_part_of_the_cookie_is_sent_back,
 	   somebody_else_s_cookie_is_not_kept_and_leads_to_tcp,
-	   an_answer_without_the_usual_cookie_is_checked_over_tcp, a_bad_cookie_is_put_right_once,
-	   a_cookie_that_stays_bad_leads_to_tcp, the_case_of_letters_is_drawn_for_each_question,
+	   an_answer_without_the_usual_cookie_is_checked_over_tcp,
+	   a_server_that_gives_no_cookies_any_more_is_believed_over_tcp,
+	   a_bad_cookie_is_put_right_once, a_cookie_that_stays_bad_leads_to_tcp,
+	   the_case_of_letters_is_drawn_for_each_question,
 	   a_server_that_changes_the_case_is_checked_over_tcp_once,
 	   a_closed_port_is_told_at_once_and_not_by_start,
 	   what_fails_inside_the_call_is_not_told_by_start_either,

@@ -279,6 +279,19 @@ START_TEST(a_strict_answer_is_confidential_and_the_question_padded_without_a_coo
 }
 END_TEST
 
+START_TEST(a_cookie_of_clear_text_is_kept_over_tls)
+{
+	struct rig rig;
+
+	rig_open_tls(&rig, "DNS:" TLS_NAME, TLS_OPPORTUNISTIC);
+	ck_assert_int_eq(dns_servers_make_cookie(rig.dns.known[0]), 0);
+	rig.dns.known[0]->cookie_len = DNS_COOKIE_MAX_BYTES;
+	rig_ask_peer(&rig, 0);
+	ck_assert_uint_eq(get_known(&rig)->cookie_len, DNS_COOKIE_MAX_BYTES);
+	rig_close(&rig);
+}
+END_TEST
+
 START_TEST(a_strict_question_is_not_sent_to_whom_it_is_not_for)
 {
 	struct rig rig;
@@ -319,5 +332,6 @@ SUITE_MAIN("dns_try_tls", an_opportunistic_question_falls_back_to_clear_text,
 	   tls_is_tried_again_after_a_while, clear_text_goes_to_port_53_where_tls_was_on_port_853,
 	   an_opportunistic_answer_over_tls_is_not_called_confidential,
 	   a_strict_answer_is_confidential_and_the_question_padded_without_a_cookie,
+	   a_cookie_of_clear_text_is_kept_over_tls,
 	   a_strict_question_is_not_sent_to_whom_it_is_not_for,
 	   a_strict_question_is_never_asked_in_clear_text)
