@@ -7,15 +7,16 @@
 
 #include "daemon/base/clock.h"
 
-#define LISTEN_US (2 * USEC_PER_SEC) /* from the question; a server that takes longer is as good as dead */
-#define TRIES_MAX 64		     /* sockets; when there are more, the oldest goes unheard */
+#define LISTEN_US \
+	(2 * USEC_PER_SEC) /* from the question; a server that takes longer is as good as dead */
+#define TRIES_MAX 64	   /* sockets; when there are more, the oldest goes unheard */
 
 struct straggler {
 	TAILQ_ENTRY(straggler) entry;
 	struct dns_late *late;
-	struct dns_try *try;	    /* owned */
-	struct dns_server *server;  /* held */
-	struct event *timer;	    /* owned */
+	struct dns_try *try;	   /* owned */
+	struct dns_server *server; /* held */
+	struct event *timer;	   /* owned */
 };
 
 struct dns_late {

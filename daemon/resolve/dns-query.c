@@ -29,7 +29,8 @@
 #include "protocol/error.h"
 
 #define RETRY_US UINT64_C(400000)
-#define MAX_OPEN 4 /* tries with a socket at a time; the oldest has waited over a second when a fifth starts */
+#define MAX_OPEN \
+	4 /* tries with a socket at a time; the oldest has waited over a second when a fifth starts */
 
 enum query_state {
 	QUERY_IDLE,
@@ -71,7 +72,7 @@ struct dns_query {
 	int fault;	     /* why the last one could not */
 	bool was_asked;
 	struct event *advance;
-	struct event *deadline; /* or the end of patience */
+	struct event *deadline;	   /* or the end of patience */
 	struct dns_answer *answer; /* owned */
 	struct endpoint failed;
 	dns_query_done_fn *done;

@@ -22,7 +22,7 @@ void dns_rig_open(struct dns_rig *rig)
 	const struct timeval limit = { .tv_sec = LIMIT_SEC };
 	struct dns_upstream *upstream = &rig->upstream;
 
-	*rig = (struct dns_rig){ .config = { .timeout_us = 5 * USEC_PER_SEC } };
+	*rig = (struct dns_rig){ .config = { .timeout_us = 5 * USEC_PER_SEC, .attempts = 2 } };
 	rig->base = upstream->base = event_base_new();
 	ck_assert_ptr_nonnull(rig->base);
 	rig->limit = evtimer_new(rig->base, on_limit, &rig->expired);

@@ -18,7 +18,7 @@ struct dns_rig {
 	struct event *limit;
 	bool expired;
 	struct dns_upstream upstream; /* owned, all of it */
-	struct dns_config config;     /* a timeout of five seconds and nothing else */
+	struct dns_config config;     /* resolv.conf without options, no servers */
 	struct name_servers group;
 	struct dns_server *peers[LIMIT_NAME_SERVERS]; /* of dns_server.h; NULL: an endpoint only */
 	struct dns_server *known[LIMIT_NAME_SERVERS]; /* of dns-servers.h; held */
