@@ -25,6 +25,7 @@
 #include "daemon/base/clock.h"
 #include "daemon/base/log.h"
 #include "daemon/resolve/dns-late.h"
+#include "daemon/resolve/dns-name.h"
 #include "daemon/resolve/dns-try.h"
 #include "protocol/error.h"
 
@@ -110,9 +111,10 @@ int dns_query_new(struct dns_query **ret, const struct dns_query_params *params,
 {
 	CLEANUP(dns_query_freep) struct dns_query *query = NULL;
 	size_t len = strlen(params->name);
+	struct dns_name name;
 	int r;
 
-	if (len > LIMIT_NAME_BYTES)
+	if (len > LIMIT_NAME_BYTES || dns_name_from_text(params->name, &name) < 0)
 		return -EINVAL;
 	query = calloc(1, sizeof(*query));
 	if (!query)

@@ -38,6 +38,7 @@ struct dns_query_params {
  */
 typedef void dns_query_done_fn(struct dns_query *query, int status, void *arg);
 
+/* -EINVAL: no valid name; -ENOMEM. */
 MUST_CHECK int dns_query_new(struct dns_query **ret, const struct dns_query_params *params,
 			     const struct dns_upstream *upstream);
 MUST_CHECK int dns_query_start(struct dns_query *query, dns_query_done_fn *done, void *arg);

@@ -303,6 +303,21 @@ START_TEST(no_servers_is_told_through_done)
 }
 END_TEST
 
+START_TEST(a_name_that_is_none_is_refused_by_new)
+{
+	struct dns_query_params params;
+	struct rig rig;
+
+	rig_open(&rig);
+	(void)dns_rig_add(&rig.dns, good, 1);
+	params = make_params(&rig, LONG_US);
+	params.name = "a..b";
+	ck_assert_int_eq(dns_query_new(&rig.query, &params, &rig.dns.upstream), -EINVAL);
+	ck_assert_ptr_null(rig.query);
+	rig_close(&rig);
+}
+END_TEST
+
 /* ---- servers that keep silent ---- */
 
 START_TEST(a_silent_first_server_costs_what_is_waited_for_an_unknown_one)
@@ -729,6 +744,7 @@ SUITE_MAIN("dns_query", a_server_that_fails_hands_over_at_once, a_closed_port_ha
 	   an_unreachable_server_hands_over_at_once, any_number_of_refusals_costs_no_stack,
 	   a_server_that_failed_is_not_asked_again, when_all_servers_fail_the_last_message_is_told,
 	   closed_ports_alone_give_no_message, no_servers_is_told_through_done,
+	   a_name_that_is_none_is_refused_by_new,
 	   a_silent_first_server_costs_what_is_waited_for_an_unknown_one,
 	   one_that_was_quick_before_is_not_waited_for_as_long,
 	   without_budget_a_silent_first_server_costs_400_ms,
