@@ -63,6 +63,7 @@ struct dns_query {
 	uint64_t timeout_us;
 	uint64_t deadline_us;
 	uint64_t patience_us; /* for silent servers */
+	bool is_patient;      /* until the deadline */
 	struct target targets[LIMIT_NAME_SERVERS];
 	size_t n_targets;
 	size_t order[LIMIT_NAME_SERVERS]; /* of the targets; once it has begun */
@@ -183,7 +184,8 @@ int dns_query_start(struct dns_query *query, dns_query_done_fn *done, void *arg)
 	struct timeval wait;
 
 	assert(query->state == QUERY_IDLE);
-	if (query->n_targets == 0 || until_us > query->deadline_us)
+	query->is_patient = query->n_targets == 0 || until_us >= query->deadline_us;
+	if (query->is_patient)
 		until_us = query->deadline_us;
 	wait = clock_until(now_us, until_us);
 	if (evtimer_add(query->deadline, &wait) < 0)
@@ -490,8 +492,8 @@ static void query_on_deadline(evutil_socket_t fd, short what, void *arg)
 	(void)fd;
 	(void)what;
 	assert(query->state == QUERY_RUNNING);
-	query_finish(query, clock_now_us() < query->deadline_us ? -ASOCK_E_SERVER_FAILED
-								: -ASOCK_E_TIMED_OUT);
+	/* Not by the clock: the loop's timers may be a little early. */
+	query_finish(query, query->is_patient ? -ASOCK_E_TIMED_OUT : -ASOCK_E_SERVER_FAILED);
 }
 
 struct dns_answer *dns_query_take_answer(struct dns_query *query)

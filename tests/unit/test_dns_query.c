@@ -618,6 +618,22 @@ START_TEST(at_the_deadline_it_tells_who_was_asked)
 }
 END_TEST
 
+START_TEST(the_deadline_is_counted_on_our_clock)
+{
+	struct rig rig;
+
+	rig_open(&rig);
+	dns_rig_stop_clock(&rig.dns);
+	(void)dns_rig_add(&rig.dns, silent, 1);
+	rig_start(&rig, 0);
+	rig_wait(&rig, -ASOCK_E_TIMED_OUT);
+	/* The time that a timer fires is not asked for: a little early is the deadline all the same. */
+	rig_start(&rig, MS(1));
+	rig_wait(&rig, -ASOCK_E_TIMED_OUT);
+	rig_close(&rig);
+}
+END_TEST
+
 START_TEST(silent_servers_fail_when_resolv_conf_would_give_them_up)
 {
 	struct rig rig;
@@ -757,6 +773,7 @@ SUITE_MAIN("dns_query", a_server_that_fails_hands_over_at_once, a_closed_port_ha
 	   a_server_that_drops_edns_answers_in_the_second_round_and_at_once_from_then_on,
 	   one_that_has_answered_with_edns_is_asked_with_it_twice, the_best_server_is_asked_first,
 	   rotate_spreads_the_first_question, at_the_deadline_it_tells_who_was_asked,
+	   the_deadline_is_counted_on_our_clock,
 	   silent_servers_fail_when_resolv_conf_would_give_them_up, cancel_is_silent_in_every_state,
 	   cancel_before_start_changes_nothing, cancel_abandon_and_free_inside_done_are_legal,
 	   cancel_closes_every_socket)
