@@ -71,8 +71,8 @@ struct dns_query {
 	struct open_try open[MAX_OPEN];
 	size_t last_step;    /* that was made */
 	uint64_t stepped_us; /* when */
-	int fault;	     /* why the last one could not */
-	bool was_asked;
+	int fault;	     /* of ours, the last; 0: none */
+	bool has_failure;    /* of a server's own */
 	struct event *advance;
 	struct event *deadline;	   /* or the end of patience */
 	struct dns_answer *answer; /* owned */
@@ -306,7 +306,7 @@ static int query_start_try(struct dns_query *query, size_t step)
 		err = dns_try_start(try, query_on_answer, query);
 	if (err < 0)
 		return err;
-	target->was_asked = query->was_asked = true;
+	target->was_asked = true;
 	target->had_edns = target->had_edns || dns_try_has_edns(try);
 	open = find_slot(query);
 	*open = (struct open_try){ .try = TAKE_PTR(try),
@@ -328,7 +328,7 @@ static void query_give_up(struct dns_query *query)
 {
 	if (query->n_targets == 0)
 		query_finish(query, -ASOCK_E_NO_SERVERS);
-	else if (!query->was_asked)
+	else if (!query->has_failure)
 		query_finish(query, query->fault);
 	else
 		query_finish(query, -ASOCK_E_SERVER_FAILED);
@@ -481,6 +481,10 @@ static void query_on_answer(struct dns_try *try, int status, void *arg)
 		query_finish(query, 0);
 		return;
 	}
+	if (dns_try_is_fault(status))
+		query->fault = status;
+	else
+		query->has_failure = true;
 	query_server_failed(query, target, status);
 	query_advance(query, false);
 }

@@ -150,13 +150,18 @@ struct dns_try *dns_try_free(struct dns_try *try)
 	return NULL;
 }
 
+bool dns_try_is_fault(int status)
+{
+	return status == -ENOMEM || status == -EMFILE || status == -ENFILE || status == -ENOBUFS;
+}
+
 /* Whoever calls this returns at once: done may have freed the try. */
 static void try_finish(struct dns_try *try, int status)
 {
 	/* After a detour the server has answered before: only TCP is not there, which has been noted. */
-	if (status < 0 && try->is_stream)
+	if (status < 0 && try->is_stream && !dns_try_is_fault(status))
 		dns_servers_on_trouble(try->params.server, status);
-	else if (status < 0)
+	else if (status < 0 && !dns_try_is_fault(status))
 		dns_servers_on_failure(try->params.server, status, clock_now_us());
 	dns_try_cancel(try);
 	try->done(try, status, try->done_arg);
@@ -526,8 +531,7 @@ static void try_on_datagram(evutil_socket_t fd, short what, void *arg)
 static void try_on_stream_failure(struct dns_try *try, int status)
 {
 	struct dns_server *server = try->params.server;
-	bool is_network =
-		status != -ENOMEM && status != -EMFILE && status != -ENFILE && status != -ENOBUFS;
+	bool is_network = !dns_try_is_fault(status);
 	uint64_t now_us = clock_now_us();
 
 	if (is_network && try->tls == TLS_OPPORTUNISTIC) {

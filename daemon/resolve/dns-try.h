@@ -34,6 +34,9 @@ struct dns_try_params {
  */
 typedef void dns_try_done_fn(struct dns_try *try, int status, void *arg);
 
+/* Whether the status is this host's fault, out of memory or descriptors, and says nothing about the server. */
+bool dns_try_is_fault(int status);
+
 /* -EINVAL: no valid name; -EAFNOSUPPORT: no IPv4 or IPv6 server; -ENOMEM. */
 MUST_CHECK int dns_try_new(struct dns_try **ret, const struct dns_try_params *params,
 			   struct event_base *base);

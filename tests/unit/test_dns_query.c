@@ -318,6 +318,35 @@ START_TEST(a_name_that_is_none_is_refused_by_new)
 }
 END_TEST
 
+/* For TCP, too, where it shows behind start. */
+START_TEST(without_descriptors_the_fault_is_told)
+{
+	struct rlimit before, now;
+	struct rig rig;
+	int fd;
+
+	for (int tcp = 0; tcp < 2; tcp++) {
+		rig_open(&rig);
+		rig.dns.config.use_tcp = tcp;
+		(void)dns_rig_add(&rig.dns, good, 1);
+		(void)dns_rig_add(&rig.dns, good, 1);
+		fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+		ck_assert_int_ge(fd, 0);
+		ck_assert_int_eq(close(fd), 0);
+		ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &before), 0);
+		now = before;
+		now.rlim_cur = (rlim_t)fd;
+		ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &now), 0);
+		rig_start(&rig, LONG_US);
+		DNS_RIG_WAIT_FOR(&rig.dns, rig.n_done > 0);
+		ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &before), 0);
+		ck_assert_int_eq(rig.status, -EMFILE);
+		ck_assert_int_eq(rig.dns.known[0]->last_error, 0);
+		rig_close(&rig);
+	}
+}
+END_TEST
+
 /* ---- servers that keep silent ---- */
 
 START_TEST(a_silent_first_server_costs_what_is_waited_for_an_unknown_one)
@@ -760,7 +789,7 @@ SUITE_MAIN("dns_query", a_server_that_fails_hands_over_at_once, a_closed_port_ha
 	   an_unreachable_server_hands_over_at_once, any_number_of_refusals_costs_no_stack,
 	   a_server_that_failed_is_not_asked_again, when_all_servers_fail_the_last_message_is_told,
 	   closed_ports_alone_give_no_message, no_servers_is_told_through_done,
-	   a_name_that_is_none_is_refused_by_new,
+	   a_name_that_is_none_is_refused_by_new, without_descriptors_the_fault_is_told,
 	   a_silent_first_server_costs_what_is_waited_for_an_unknown_one,
 	   one_that_was_quick_before_is_not_waited_for_as_long,
 	   without_budget_a_silent_first_server_costs_400_ms,
