@@ -30,8 +30,7 @@
 #include "protocol/error.h"
 
 #define RETRY_US UINT64_C(400000)
-#define MAX_OPEN \
-	4 /* tries with a socket at a time; the oldest has waited over a second when a fifth starts */
+#define MAX_OPEN 4 /* tries that are waited for at a time */
 
 enum query_state {
 	QUERY_IDLE,
@@ -71,6 +70,7 @@ struct dns_query {
 	struct open_try open[MAX_OPEN];
 	size_t last_step;    /* that was made */
 	uint64_t stepped_us; /* when */
+	bool is_early;	     /* the next one is to come before its time */
 	int fault;	     /* of ours, the last; 0: none */
 	bool has_failure;    /* of a server's own */
 	struct event *advance;
@@ -197,20 +197,21 @@ int dns_query_start(struct dns_query *query, dns_query_done_fn *done, void *arg)
 	return 0;
 }
 
+/* The try is listened to by dns-late from now on. */
+static void leave_to_late(struct dns_query *query, struct open_try *open)
+{
+	settle_overdue(query, open);
+	/* The hold of the query stays the query's; the try needs one of its own. */
+	if (dns_servers_hold(query->upstream.servers, &query->targets[open->target].server->config))
+		dns_late_adopt(query->upstream.late, TAKE_PTR(open->try));
+}
+
 /* What is open is listened to by dns-late from now on. */
 static void leave_open(struct dns_query *query)
 {
-	for (size_t i = 0; i < MAX_OPEN; i++) {
-		struct open_try *open = &query->open[i];
-
-		if (!open->try)
-			continue;
-		settle_overdue(query, open);
-		/* The hold of the query stays the query's; the try needs one of its own. */
-		if (dns_servers_hold(query->upstream.servers,
-				     &query->targets[open->target].server->config))
-			dns_late_adopt(query->upstream.late, TAKE_PTR(open->try));
-	}
+	for (size_t i = 0; i < MAX_OPEN; i++)
+		if (query->open[i].try)
+			leave_to_late(query, &query->open[i]);
 }
 
 void dns_query_abandon(struct dns_query *query)
@@ -244,10 +245,28 @@ static uint64_t retry_wait(const struct dns_query *query, size_t round)
 	return wait_us < query->timeout_us ? wait_us : query->timeout_us;
 }
 
-/* Whether the next step may come before its time: another server, that is alive, in the same round. */
+/* Moves on to the next step with a server that has not failed; there has to be one. */
+static void skip_failed(struct dns_query *query)
+{
+	while (target_of(query, query->step)->has_failed)
+		query->step++;
+}
+
+static size_t count_open(const struct dns_query *query)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < MAX_OPEN; i++)
+		n += query->open[i].try != NULL;
+	return n;
+}
+
+/* Whether the next step may come before its time: another server, that is alive, in the same round, and nobody makes room. */
 static bool may_hedge(struct dns_query *query)
 {
+	skip_failed(query);
 	return round_of(query, query->step) == round_of(query, query->last_step) &&
+	       count_open(query) < MAX_OPEN &&
 	       dns_servers_get_state(target_of(query, query->step)->server) != DNS_SERVER_DEAD;
 }
 
@@ -262,7 +281,7 @@ static void query_server_failed(struct dns_query *query, struct target *target, 
 		  error_text(status));
 }
 
-/* A question to silent servers must not hold a socket for each step of its walk. */
+/* A question to silent servers must not hold a socket for each step of its walk: it stops waiting for the oldest. */
 static struct open_try *find_slot(struct dns_query *query)
 {
 	struct open_try *oldest = &query->open[0];
@@ -273,7 +292,7 @@ static struct open_try *find_slot(struct dns_query *query)
 		if (query->open[i].step < oldest->step)
 			oldest = &query->open[i];
 	}
-	dns_servers_on_silence(query->targets[oldest->target].server, clock_now_us());
+	leave_to_late(query, oldest);
 	close_try(query, oldest);
 	return oldest;
 }
@@ -315,14 +334,6 @@ static int query_start_try(struct dns_query *query, size_t step)
 	return 0;
 }
 
-static bool has_open(const struct dns_query *query)
-{
-	for (size_t i = 0; i < MAX_OPEN; i++)
-		if (query->open[i].try)
-			return true;
-	return false;
-}
-
 /* No server is left to ask. The caller returns at once. */
 static void query_give_up(struct dns_query *query)
 {
@@ -342,18 +353,33 @@ static bool all_failed(const struct dns_query *query)
 	return true;
 }
 
-/* Wakes up after wait_us, counted from the last step. 0, or -ENOMEM. */
-static int wake_after(struct dns_query *query, uint64_t wait_us)
+/* Wakes up when the next step is due. 0, or -ENOMEM. */
+static int wake_when_due(struct dns_query *query)
 {
+	uint64_t wait_us = retry_wait(query, round_of(query, query->last_step));
 	struct timeval wait = clock_until(clock_now_us(), query->stepped_us + wait_us);
 
+	query->is_early = false;
+	return evtimer_add(query->advance, &wait) < 0 ? -ENOMEM : 0;
+}
+
+/* The same after a step, or before that, as soon as the server takes longer than it usually does. */
+static int wake_after_step(struct dns_query *query, const struct dns_server *server)
+{
+	uint64_t wait_us = dns_servers_get_wait(server);
+	struct timeval wait = clock_until(clock_now_us(), query->stepped_us + wait_us);
+
+	if (!may_hedge(query) || wait_us >= retry_wait(query, round_of(query, query->last_step)))
+		return wake_when_due(query);
+	query->is_early = true;
 	return evtimer_add(query->advance, &wait) < 0 ? -ENOMEM : 0;
 }
 
 /* Whether the next step begins a new round while questions of the last one are still open: it had better wait. */
 static bool is_too_early(const struct dns_query *query)
 {
-	return has_open(query) && round_of(query, query->step) > round_of(query, query->last_step);
+	return count_open(query) > 0 &&
+	       round_of(query, query->step) > round_of(query, query->last_step);
 }
 
 /*
@@ -362,20 +388,15 @@ static bool is_too_early(const struct dns_query *query)
  */
 static void query_advance(struct dns_query *query, bool is_due)
 {
-	uint64_t wait_us;
-
 	(void)event_del(query->advance);
 	while (!all_failed(query)) {
-		struct target *target = target_of(query, query->step);
+		struct target *target;
 		int err;
 
-		if (target->has_failed) {
-			query->step++;
-			continue;
-		}
-		wait_us = retry_wait(query, round_of(query, query->last_step));
+		skip_failed(query);
+		target = target_of(query, query->step);
 		if (!is_due && is_too_early(query)) {
-			if (wake_after(query, wait_us) < 0)
+			if (wake_when_due(query) < 0)
 				query_finish(query, -ENOMEM);
 			return;
 		}
@@ -387,14 +408,11 @@ static void query_advance(struct dns_query *query, bool is_due)
 			continue;
 		}
 		query->stepped_us = clock_now_us();
-		wait_us = retry_wait(query, round_of(query, query->last_step));
-		if (may_hedge(query) && dns_servers_get_wait(target->server) < wait_us)
-			wait_us = dns_servers_get_wait(target->server);
-		if (wake_after(query, wait_us) < 0)
+		if (wake_after_step(query, target->server) < 0)
 			query_finish(query, -ENOMEM);
 		return;
 	}
-	if (!has_open(query))
+	if (count_open(query) == 0)
 		query_give_up(query);
 }
 
@@ -445,15 +463,12 @@ static void query_on_advance(evutil_socket_t fd, short what, void *arg)
 	assert(query->state == QUERY_RUNNING);
 	if (query->step == 0) {
 		query_begin(query);
-	} else if (has_open(query) && query->n_targets > 1) {
-		uint64_t retry_us = retry_wait(query, round_of(query, query->last_step));
-		bool is_early = clock_now_us() < query->stepped_us + retry_us;
-
-		if (is_early && !dns_servers_take_hedge(query->upstream.servers)) {
-			if (wake_after(query, retry_us) < 0)
-				query_finish(query, -ENOMEM);
-			return;
-		}
+	} else if (query->is_early &&
+		   !(may_hedge(query) && dns_servers_take_hedge(query->upstream.servers))) {
+		if (wake_when_due(query) < 0)
+			query_finish(query, -ENOMEM);
+		return;
+	} else if (query->n_targets > 1) {
 		note_overdue(query);
 	}
 	query_advance(query, true);

@@ -419,6 +419,46 @@ START_TEST(a_dead_server_is_not_asked_before_its_time)
 }
 END_TEST
 
+/* The step that would come early is the next round's: the second server has no turn any more. */
+START_TEST(the_early_step_is_not_made_in_place_of_a_server_that_failed)
+{
+	static const struct dns_rule late[] = { { .silent = true, .times = 2 }, { TRUE_RULE } },
+				     refuses[] = { { .rcode = 5 } };
+	struct rig rig;
+
+	rig_open(&rig);
+	rig_hurry(&rig, MS(100));
+	(void)dns_rig_add(&rig.dns, late, ARRAY_LEN(late));
+	(void)dns_rig_add(&rig.dns, refuses, 1);
+	rig_ask_well(&rig, 0);
+	ck_assert_uint_eq(count_hedges(&rig), 1);
+	ck_assert_uint_ge(rig.took_us, UNKNOWN_US + 2 * MS(100) - SLACK_US);
+	rig_close(&rig);
+}
+END_TEST
+
+/* A fifth early step would end the first server's try after 280 ms, and call it dead. */
+START_TEST(an_early_step_does_not_end_an_earlier_one)
+{
+	struct rig rig;
+
+	rig_open(&rig);
+	rig_hurry(&rig, MS(200));
+	for (size_t i = 0; i < MAX_OPEN; i++)
+		(void)dns_rig_add(&rig.dns, silent, 1);
+	(void)dns_rig_add(&rig.dns, good, 1);
+	rig_ask_well(&rig, MAX_OPEN);
+	ck_assert_uint_eq(count_hedges(&rig), MAX_OPEN - 1);
+	for (size_t i = 0; i < MAX_OPEN; i++) {
+		ck_assert(!rig.dns.known[i]->is_dead);
+		ck_assert_uint_eq(rig.dns.known[i]->unanswered, 0);
+	}
+	/* All of them are still listened to. */
+	ck_assert_uint_eq(count_late(&rig), MAX_OPEN);
+	rig_close(&rig);
+}
+END_TEST
+
 START_TEST(steps_at_their_time_cost_nothing_of_the_budget)
 {
 	struct rig rig;
@@ -794,6 +834,8 @@ SUITE_MAIN("dns_query", a_server_that_fails_hands_over_at_once, a_closed_port_ha
 	   one_that_was_quick_before_is_not_waited_for_as_long,
 	   without_budget_a_silent_first_server_costs_400_ms,
 	   a_dead_server_is_not_asked_before_its_time,
+	   the_early_step_is_not_made_in_place_of_a_server_that_failed,
+	   an_early_step_does_not_end_an_earlier_one,
 	   steps_at_their_time_cost_nothing_of_the_budget,
 	   other_questions_do_not_wait_for_a_server_that_is_late, the_wait_doubles_with_each_round,
 	   the_wait_is_never_above_the_configured_timeout, a_late_answer_of_an_earlier_try_counts,
