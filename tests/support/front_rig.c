@@ -42,6 +42,12 @@ void front_rig_open(struct front_rig *rig)
 		},
 	};
 	ck_assert_int_eq(config_new(&rig->config), 0);
+	rig->files.cache = (struct dns_cache_params){
+		.max_bytes = rig->config->cache_bytes,
+		.max_ttl_s = rig->config->cache_max_s,
+		.max_negative_ttl_s = rig->config->cache_max_negative_s,
+		.max_stale_s = rig->config->stale_max_s,
+	};
 	rig->env.request.base = rig->base;
 	rig->env.request.config = rig->config;
 	ck_assert_int_eq(resolver_new(&rig->env.request.resolver, &rig->files, rig->base), 0);
