@@ -127,6 +127,8 @@ static void put_evil_address(struct dns_message *message, uint16_t type)
 
 static uint32_t rule_ttl(const struct dns_rule *rule)
 {
+	if (rule->zero_ttl)
+		return 0;
 	return rule->ttl ? rule->ttl : DEFAULT_TTL;
 }
 
@@ -166,6 +168,54 @@ static void put_addresses(struct dns_message *message, const struct dns_rule *ru
 		put_pointer(message, owner);
 		data = begin_record(message, AT_ANSWERS, type, rule_ttl(rule));
 		put(message, address.bytes, address_len(&address));
+		end_record(message, data);
+	}
+}
+
+/* "10 1 80 web.example" */
+static void put_srv(struct dns_message *message, const char *text)
+{
+	CLEANUP(freep) char *words = strdup(text);
+	char *cursor = words, *word;
+
+	for (int i = 0; i < 3; i++) {
+		uint64_t value;
+
+		word = text_next_word(&cursor);
+		ck_assert_ptr_nonnull(word);
+		ck_assert_int_eq(text_parse_uint(word, 65535, &value), 0);
+		put_u16(message, (unsigned int)value);
+	}
+	word = text_next_word(&cursor);
+	ck_assert_ptr_nonnull(word);
+	(void)put_name(message, word);
+}
+
+static void put_string(struct dns_message *message, const char *text)
+{
+	uint8_t len = (uint8_t)strlen(text);
+
+	put(message, &len, 1);
+	put(message, text, len);
+}
+
+static void put_records(struct dns_message *message, const struct dns_rule *rule, uint16_t type,
+			size_t owner)
+{
+	CLEANUP(freep) char *copy = strdup(rule->records ? rule->records : "");
+	char *rest = copy, *record;
+
+	for (record = strtok_r(NULL, ";", &rest); record; record = strtok_r(NULL, ";", &rest)) {
+		size_t data;
+
+		put_pointer(message, owner);
+		data = begin_record(message, AT_ANSWERS, type, rule_ttl(rule));
+		if (type == DNS_RULE_SRV)
+			put_srv(message, record);
+		else if (type == DNS_RULE_PTR)
+			(void)put_name(message, record);
+		else
+			put_string(message, record);
 		end_record(message, data);
 	}
 }
@@ -234,7 +284,10 @@ static void put_answer(struct dns_message *message, const struct dns_rule *rule,
 	n_before = message->len;
 	if (query->seen.type == DNS_RULE_A || query->seen.type == DNS_RULE_AAAA)
 		put_addresses(message, rule, query->seen.type, owner);
-	if (message->len == n_before && (rule->rcode == 0 || rule->rcode == 3))
+	else if (query->seen.type == DNS_RULE_SRV || query->seen.type == DNS_RULE_PTR ||
+		 query->seen.type == DNS_RULE_TXT)
+		put_records(message, rule, query->seen.type, owner);
+	if (message->len == n_before && !rule->no_soa && (rule->rcode == 0 || rule->rcode == 3))
 		put_soa(message);
 }
 

@@ -29,7 +29,10 @@ struct dns_server;
 struct event_base;
 
 #define DNS_RULE_A    1
+#define DNS_RULE_PTR  12
+#define DNS_RULE_TXT  16
 #define DNS_RULE_AAAA 28
+#define DNS_RULE_SRV  33
 
 /* Datagrams sent before the true answer. Each carries 203.0.113.66, so that one that gets through is seen. */
 #define DNS_FORGE_ID	      (1U << 0)
@@ -62,11 +65,15 @@ struct dns_rule {
 	unsigned int times; /* so often, then the rule is used up; 0: always */
 
 	/* The answer. */
-	int rcode;	   /* above 15 with EDNS only */
-	uint32_t ttl;	   /* of all records; 0: 300 */
+	int rcode;     /* above 15 with EDNS only */
+	uint32_t ttl;  /* of all records; 0: 300 */
+	bool zero_ttl; /* 0 it is */
+	bool no_soa;   /* an answer without records has none; else it may be kept for a minute */
 	const char *chain; /* CNAME targets from the name on, separated by blanks */
 	const char *
 		addresses; /* of the end of the chain, separated by blanks; those of the type asked are sent */
+	/* SRV ("10 1 80 web.example", "." the root), PTR or TXT (a string) for a type that is one of them; ';' between */
+	const char *records;
 	const char *foreign; /* a name that gets an A of 203.0.113.66 in front of all others */
 	const char *
 		raw; /* these bytes in place of it all, but for the id in front, which is the query's */
