@@ -10,7 +10,8 @@
  *                                                          └ deadline ───────────────────────────────► DONE
  *
  * When a flight ends it leaves the table first, then tells each lookup, then the cache gets the answer. A lookup that is told
- * may free itself and others and start new ones: those look at the cache in a later turn.
+ * may free itself and others and start new ones: those look at the cache in a later turn. A flight to servers that are no
+ * longer the configured ones is for those who are in it: nobody joins, and the cache does not hear of it.
  */
 #include "daemon/resolve/dns-lookup.h"
 
@@ -47,6 +48,7 @@ struct flight {
 	struct dns_lookups *lookups;
 	char name[LIMIT_NAME_BYTES + 1];
 	uint16_t type;
+	uint64_t generation;	 /* of the configuration whose servers are asked */
 	struct dns_query *query; /* owned */
 	struct dns_answer *part; /* owned: a chain whose end is being asked for; NULL: none */
 	bool is_over;		 /* it tells its lookups, one after the other */
@@ -345,15 +347,15 @@ static struct flight *find_flight(struct dns_lookups *lookups, const char *name,
 	struct flight *flight;
 
 	LIST_FOREACH (flight, &lookups->flights[bucket_of(name, type)], entry)
-		if (flight->type == type && strcmp(flight->name, name) == 0)
+		if (flight->type == type && flight->generation == lookups->generation &&
+		    strcmp(flight->name, name) == 0)
 			return flight;
 	return NULL;
 }
 
 /* Asks the servers for name: the flight's own, or the end of a chain. -ASOCK_E_NO_SERVERS, -ENOMEM, … */
-static int flight_ask(struct flight *flight, const char *name)
+static int flight_ask(struct flight *flight, const struct dns_config *config, const char *name)
 {
-	const struct dns_config *config = dns_lookups_get_config(flight->lookups);
 	struct dns_query_params params = {
 		.name = name,
 		.type = flight->type,
@@ -369,8 +371,8 @@ static int flight_ask(struct flight *flight, const char *name)
 	return r < 0 ? r : dns_query_start(flight->query, flight_on_answer, flight);
 }
 
-static int start_flight(struct dns_lookups *lookups, const char *name, uint16_t type,
-			struct flight **ret)
+static int start_flight(struct dns_lookups *lookups, const struct dns_config *config,
+			const char *name, uint16_t type, struct flight **ret)
 {
 	struct flight *flight = calloc(1, sizeof(*flight));
 	int r;
@@ -379,9 +381,10 @@ static int start_flight(struct dns_lookups *lookups, const char *name, uint16_t 
 		return -ENOMEM;
 	TAILQ_INIT(&flight->waiting);
 	flight->lookups = lookups;
+	flight->generation = lookups->generation;
 	flight->type = type;
 	memcpy(flight->name, name, strlen(name) + 1);
-	r = flight_ask(flight, name);
+	r = flight_ask(flight, config, name);
 	if (r < 0) {
 		flight_free(flight);
 		return r;
@@ -407,13 +410,14 @@ static void put_in_background(struct flight *flight)
 	lookups->n_background++;
 }
 
-/* Asks in the background, unless that is under way already. */
-static void refresh(struct dns_lookups *lookups, const char *name, uint16_t type)
+/* Asks in the background, unless that is under way already. What the cache has shown stays. */
+static void refresh(struct dns_lookups *lookups, const struct dns_config *config, const char *name,
+		    uint16_t type)
 {
 	struct flight *flight = find_flight(lookups, name, type);
 
 	if (flight || lookups->n_background == BACKGROUND_MAX ||
-	    start_flight(lookups, name, type, &flight) < 0)
+	    start_flight(lookups, config, name, type, &flight) < 0)
 		return;
 	put_in_background(flight);
 	if (!flight->is_background) {
@@ -442,12 +446,13 @@ static void arm_timer(struct dns_lookup *lookup)
 }
 
 /* Joins the flight that is under way, or starts one. The caller returns at once. */
-static void wait_for_flight(struct dns_lookup *lookup, struct flight *flight)
+static void wait_for_flight(struct dns_lookup *lookup, const struct dns_config *config,
+			    struct flight *flight)
 {
 	int r = 0;
 
 	if (!flight)
-		r = lookup_pay(lookup) ? start_flight(lookup->lookups, lookup->name,
+		r = lookup_pay(lookup) ? start_flight(lookup->lookups, config, lookup->name,
 						      lookup->params.type, &flight)
 				       : -ASOCK_E_LIMIT_EXCEEDED;
 	if (r < 0) {
@@ -465,6 +470,7 @@ static void lookup_begin(struct dns_lookup *lookup)
 	struct dns_lookups *lookups = lookup->lookups;
 	uint16_t type = lookup->params.type;
 	uint64_t now_us = clock_now_us();
+	const struct dns_config *config = dns_lookups_get_config(lookups); /* perhaps the cache is void */
 	const struct dns_cache_entry *entry;
 	struct flight *flight;
 
@@ -473,7 +479,7 @@ static void lookup_begin(struct dns_lookup *lookup)
 		uint64_t ttl_us = entry->expires_us - entry->stored_us;
 
 		if (ttl_us >= PREFETCH_MIN_US && entry->expires_us - now_us < ttl_us / PREFETCH_PART)
-			refresh(lookups, lookup->name, type);
+			refresh(lookups, config, lookup->name, type);
 		finish_from_cache(lookup, entry, now_us);
 		return;
 	}
@@ -482,12 +488,12 @@ static void lookup_begin(struct dns_lookup *lookup)
 	if (lookup->has_stale && (entry->failing_until_us > 0 || (flight && flight->is_late))) {
 		/* They have failed, and may be asked again only behind this answer. */
 		if (!flight && now_us >= entry->failing_until_us)
-			refresh(lookups, lookup->name, type);
+			refresh(lookups, config, lookup->name, type);
 		finish_from_cache(lookup, entry, now_us);
 	} else if (entry && now_us < entry->failing_until_us && !flight) {
 		finish_with_failure(lookup, entry);
 	} else {
-		wait_for_flight(lookup, flight);
+		wait_for_flight(lookup, config, flight);
 	}
 }
 
@@ -535,6 +541,12 @@ static void lookup_on_timer(evutil_socket_t fd, short what, void *arg)
 	lookup_finish(lookup, -ASOCK_E_TIMED_OUT);
 }
 
+/* Whether the servers that it asks are those that would be asked now. */
+static bool is_current(const struct flight *flight)
+{
+	return flight->generation == flight->lookups->generation;
+}
+
 static void note_failure(struct flight *flight, int status, const struct dns_answer *answer,
 			 const struct endpoint *server)
 {
@@ -548,7 +560,7 @@ static void note_failure(struct flight *flight, int status, const struct dns_ans
 	};
 
 	/* A fault of this host's is no word of the servers. */
-	if (status == -ASOCK_E_SERVER_FAILED)
+	if (status == -ASOCK_E_SERVER_FAILED && is_current(flight))
 		(void)dns_cache_put_failure(flight->lookups->cache, flight->name, flight->type,
 					    &failure, now_us);
 }
@@ -605,7 +617,7 @@ static void flight_finish(struct flight *flight, int status, struct dns_answer *
 		note_failure(flight, status, answer, dns_query_get_failed(flight->query));
 	while (!TAILQ_EMPTY(&flight->waiting))
 		tell(TAILQ_FIRST(&flight->waiting), status, answer, flight->query);
-	if (status == 0)
+	if (status == 0 && is_current(flight))
 		(void)dns_cache_put(flight->lookups->cache, flight->name, TAKE_PTR(owned),
 				    clock_now_us());
 	flight_free(flight);
@@ -638,7 +650,7 @@ static int ask_for_end(struct flight *flight, struct dns_answer **answer)
 	if (r < 0)
 		return r;
 	flight->query = NULL;
-	r = flight_ask(flight, name);
+	r = flight_ask(flight, dns_lookups_get_config(flight->lookups), name);
 	if (r < 0) {
 		dns_query_free(flight->query);
 		flight->query = query;

@@ -588,6 +588,36 @@ START_TEST(other_servers_are_asked_anew)
 }
 END_TEST
 
+START_TEST(what_the_old_servers_answer_late_is_for_who_asked_them)
+{
+	static const struct dns_rule old_rule = { .addresses = "192.0.2.1", .delay_ms = 30 };
+	static const struct dns_rule new_rule = { .addresses = "192.0.2.2", .delay_ms = 60 };
+	struct lookup_op before = { 0 }, after = { 0 };
+	struct dns_lookup_params params;
+	struct dns_server *old;
+	struct lookup_rig rig;
+
+	lookup_rig_open(&rig, &old_rule, 1);
+	params = lookup_rig_params(&rig);
+	lookup_op_start(&before, &rig, &params);
+	turn_until_count(&rig, 1);
+	old = change_servers(&rig, &new_rule, 1);
+	lookup_op_start(&after, &rig, &params);
+	turn_until_count(&rig, 1); /* the new one's */
+	lookup_op_wait(&before);
+	lookup_op_expect(&before, SOURCE_DNS, "192.0.2.1");
+	lookup_op_free(&before);
+	ck_assert_ptr_null(lookup_rig_get_entry(&rig).answer);
+	lookup_op_wait(&after);
+	lookup_op_expect(&after, SOURCE_DNS, "192.0.2.2");
+	lookup_op_free(&after);
+	lookup_op_run(&after, &rig);
+	lookup_op_expect(&after, SOURCE_CACHE, "192.0.2.2");
+	dns_server_free(old);
+	lookup_rig_close(&rig);
+}
+END_TEST
+
 START_TEST(each_domain_has_servers_of_its_own)
 {
 	static const struct dns_rule plain_rule = { .addresses = "192.0.2.1" };
@@ -640,5 +670,5 @@ SUITE_MAIN("dns_lookup", what_was_answered_is_asked_once_and_counts_down,
 	   a_question_is_paid_for_by_one_of_those_who_wait_for_it,
 	   who_is_left_with_a_question_and_cannot_pay_keeps_it, without_servers_nobody_is_asked,
 	   a_name_that_is_none_is_refused, other_servers_are_asked_anew,
-
+	   what_the_old_servers_answer_late_is_for_who_asked_them,
 	   each_domain_has_servers_of_its_own)
