@@ -478,7 +478,8 @@ static void lookup_begin(struct dns_lookup *lookup)
 	if (entry && entry->answer && now_us < entry->expires_us) {
 		uint64_t ttl_us = entry->expires_us - entry->stored_us;
 
-		if (ttl_us >= PREFETCH_MIN_US && entry->expires_us - now_us < ttl_us / PREFETCH_PART)
+		if (ttl_us >= PREFETCH_MIN_US && entry->failing_until_us == 0 &&
+		    entry->expires_us - now_us < ttl_us / PREFETCH_PART)
 			refresh(lookups, config, lookup->name, type);
 		finish_from_cache(lookup, entry, now_us);
 		return;
@@ -486,11 +487,9 @@ static void lookup_begin(struct dns_lookup *lookup)
 	flight = find_flight(lookups, lookup->name, type);
 	lookup->has_stale = is_good_stale(entry, now_us) && !lookup->params.no_stale;
 	if (lookup->has_stale && (entry->failing_until_us > 0 || (flight && flight->is_late))) {
-		/* They have failed, and may be asked again only behind this answer. */
-		if (!flight && now_us >= entry->failing_until_us)
-			refresh(lookups, config, lookup->name, type);
+		/* They have failed and are not asked again yet, or are being asked all the time. */
 		finish_from_cache(lookup, entry, now_us);
-	} else if (entry && now_us < entry->failing_until_us && !flight) {
+	} else if (entry && entry->failing_until_us > 0 && !flight) {
 		finish_with_failure(lookup, entry);
 	} else {
 		wait_for_flight(lookup, config, flight);
