@@ -192,6 +192,43 @@ START_TEST(what_an_answer_says_beside_the_question_is_not_kept)
 }
 END_TEST
 
+START_TEST(the_end_of_a_chain_that_an_answer_leaves_open_is_asked_for)
+{
+	static const struct dns_rule rules[] = {
+		{ .name = "a.example", .chain = "b.example", .no_soa = true, .ttl = 50 },
+		{ .name = "b.example", .chain = "c.example", .no_soa = true },
+		{ .name = "c.example", .addresses = "192.0.2.1" },
+		{ .name = "gone.example", .chain = "nowhere.example", .no_soa = true },
+		{ .name = "broken.example", .chain = "servfail.example", .no_soa = true },
+		{ .name = "servfail.example", .rcode = 2 },
+		{ .name = "round.example", .chain = "about.example", .no_soa = true },
+		{ .name = "about.example", .chain = "round.example", .no_soa = true },
+	};
+	struct lookup_op op = { 0 };
+	struct lookup_rig rig;
+
+	lookup_rig_open(&rig, rules, ARRAY_LEN(rules));
+	run(&op, &rig, "a.example", DNS_TYPE_A);
+	lookup_op_expect(&op, SOURCE_DNS, "192.0.2.1");
+	ck_assert_uint_eq(op.result.ttl_s, 50);
+	ck_assert_uint_eq(lookup_rig_count(&rig), 3);
+	ck_assert_uint_eq(rig.n_taken, 1);
+	run(&op, &rig, "a.example", DNS_TYPE_A);
+	lookup_op_expect(&op, SOURCE_CACHE, "192.0.2.1");
+	run(&op, &rig, "c.example", DNS_TYPE_A); /* kept under the name that was asked for alone */
+	lookup_op_expect(&op, SOURCE_DNS, "192.0.2.1");
+	run(&op, &rig, "gone.example", DNS_TYPE_A);
+	lookup_op_expect(&op, SOURCE_DNS, "");
+	run(&op, &rig, "broken.example", DNS_TYPE_A);
+	ck_assert_int_eq(op.status, -ASOCK_E_SERVER_FAILED);
+	ck_assert(op.result.has_rcode && op.result.rcode == DNS_RCODE_SERVFAIL);
+	run(&op, &rig, "round.example", DNS_TYPE_A);
+	ck_assert_int_eq(op.status, -ASOCK_E_SERVER_FAILED);
+	ck_assert_uint_eq(dns_lookups_get_n(rig.lookups), 0);
+	lookup_rig_close(&rig);
+}
+END_TEST
+
 START_TEST(a_failure_is_remembered_for_a_few_seconds)
 {
 	static const struct dns_rule rules[] = {
@@ -660,6 +697,7 @@ SUITE_MAIN("dns_lookup", what_was_answered_is_asked_once_and_counts_down,
 	   a_negative_answer_is_kept_with_a_soa_and_not_without,
 	   a_name_that_does_not_exist_has_no_other_type_either,
 	   what_an_answer_says_beside_the_question_is_not_kept,
+	   the_end_of_a_chain_that_an_answer_leaves_open_is_asked_for,
 	   a_failure_is_remembered_for_a_few_seconds, identical_lookups_are_one_question,
 	   who_joined_a_question_has_a_deadline_of_its_own,
 	   the_last_one_that_is_cancelled_ends_the_question,
