@@ -12,6 +12,7 @@
 
 #include "daemon/resolve/dns-name.h"
 #include "daemon/resolve/hosts.h"
+#include "daemon/resolve/name.h"
 #include "protocol/error.h"
 
 #define QUESTION_SIZE 80 /* 32 nibbles with dots, "ip6.arpa", NUL */
@@ -198,6 +199,15 @@ static void add_name(struct reverse *reverse, const char *text)
 	reverse->n_names++;
 }
 
+/* Not one that looks like an address, which could pass for the true one wherever names are shown. */
+static bool is_host(const char *text)
+{
+	struct name name;
+	const char *reason;
+
+	return name_prepare(text, &name, &reason) == 0 && name.kind != NAME_LITERAL;
+}
+
 /* Names that are no hosts are left out: they will be shown, logged and looked up. */
 static void take_names(struct reverse *reverse, const struct dns_answer *answer)
 {
@@ -207,7 +217,8 @@ static void take_names(struct reverse *reverse, const struct dns_answer *answer)
 	while (dns_answer_next(answer, &cursor, &record)) {
 		char text[LIMIT_NAME_BYTES + 1];
 
-		if (record.type == DNS_TYPE_PTR && dns_name_to_text(record.data, record.len, text) == 0)
+		if (record.type == DNS_TYPE_PTR &&
+		    dns_name_to_text(record.data, record.len, text) == 0 && is_host(text))
 			add_name(reverse, text);
 	}
 }
