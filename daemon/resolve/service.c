@@ -316,6 +316,8 @@ static void on_target_answer(struct resolve *resolve, int family, int status,
 
 	(void)resolve;
 	hold(&part->held[index_of(family)], status, items, n);
+	if (n > 0)
+		part->service->targets[part->index].status = 0;
 	tell_targets(part->service);
 }
 
@@ -406,6 +408,7 @@ static void use_targets(struct service *service, struct srv_target *targets, siz
 	service->n_targets = n;
 	for (size_t i = 0; i < n; i++) {
 		service->targets[i].srv = targets[i];
+		service->targets[i].status = -ASOCK_E_TIMED_OUT; /* if it comes to nothing else */
 		service->parts[i].service = service;
 		service->parts[i].index = i;
 		start_part(&service->parts[i]);

@@ -255,6 +255,31 @@ START_TEST(when_no_target_leads_anywhere_the_host_does_not_stand_in)
 }
 END_TEST
 
+START_TEST(a_target_that_is_not_answered_is_not_told_as_found)
+{
+	static const struct dns_rule rules[] = {
+		{ .name = SRV_NAME,
+		  .records = "10 1 1 good.example;20 1 2 silent.example;30 1 3 half.example" },
+		{ .name = "good.example", .addresses = "192.0.2.1" },
+		{ .name = "half.example", .type = DNS_RULE_A, .addresses = "192.0.2.3" },
+		{ .silent = true },
+	};
+	const struct service_target *targets;
+	struct rig rig;
+	size_t n;
+
+	rig_open(&rig, "", "", rules, ARRAY_LEN(rules));
+	start(&rig, "www.example");
+	turn_until_answers(&rig, 2);
+	service_cancel(rig.service); /* as who has waited long enough */
+	targets = service_get_targets(rig.service, &n);
+	ck_assert_int_eq(targets[0].status, 0);
+	ck_assert_int_eq(targets[1].status, -ASOCK_E_TIMED_OUT);
+	ck_assert_int_eq(targets[2].status, 0);
+	rig_close(&rig);
+}
+END_TEST
+
 START_TEST(a_target_of_the_root_is_no_service)
 {
 	static const struct dns_rule rules[] = {
@@ -546,8 +571,8 @@ END_TEST
 SUITE_MAIN("service", targets_come_in_order_with_their_ranks, a_target_waits_for_those_before_it,
 	   a_target_waits_no_longer_than_a_moment, a_target_that_leads_nowhere_holds_up_nothing,
 	   when_no_target_leads_anywhere_the_host_does_not_stand_in,
-	   a_target_of_the_root_is_no_service, without_srv_records_the_host_stands_in,
-	   silent_srv_records_hold_the_host_up_for_a_second,
+	   a_target_that_is_not_answered_is_not_told_as_found, a_target_of_the_root_is_no_service,
+	   without_srv_records_the_host_stands_in, silent_srv_records_hold_the_host_up_for_a_second,
 	   the_host_that_fails_too_is_what_is_told,
 	   where_there_can_be_none_no_srv_records_are_asked_for, the_transport_is_in_the_name,
 	   where_srv_records_alone_are_wanted_nothing_stands_in,
