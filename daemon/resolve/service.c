@@ -6,7 +6,8 @@
  *                   │      ▲
  *                   │      └── no SRV records, or they do not come: what was held is passed on
  *                   │      │
- *                   └──► BOTH: SRV and addresses are asked at once, the addresses are held back
+ *                   └──► BOTH: SRV and addresses are asked at once, the addresses are held back (SRV alone where there is no
+ *                          │     port for the addresses)
  *                          │
  *                          └── SRV records ──► TARGETS: each target's addresses, in their order ────► DONE
  *
@@ -490,6 +491,12 @@ static bool wants_srv(struct service *service, int *ret)
 	return params->allow(service->srv_name, params->arg);
 }
 
+/* Whether the host's own addresses are of any use. */
+static bool may_use_host(const struct service *service)
+{
+	return service->params.has_port && !service->params.srv_only;
+}
+
 static int start_srv(struct service *service)
 {
 	const struct resolve_params *params = &service->params.resolve;
@@ -519,12 +526,12 @@ int service_start(struct service *service, service_answer_fn *answer, service_do
 	if (wants_srv(service, &reason)) {
 		service->state = SERVICE_BOTH;
 		r = start_srv(service);
-	} else if (service->params.srv_only || !service->params.has_port) {
+	} else if (!may_use_host(service)) {
 		service->known = service->params.srv_only ? reason : -ASOCK_E_UNKNOWN_SERVICE;
 		event_active(service->timer, EV_TIMEOUT, 0);
 		return 0;
 	}
-	if (r == 0 && !service->params.srv_only)
+	if (r == 0 && may_use_host(service))
 		r = resolve_start(service->host, on_host_answer, on_host_done, service);
 	return r;
 }

@@ -356,6 +356,56 @@ START_TEST(the_host_that_fails_too_is_what_is_told)
 }
 END_TEST
 
+START_TEST(a_service_without_a_port_needs_srv_records_and_asks_for_no_host)
+{
+	static const struct dns_rule rules[] = {
+		HOST_RULE,
+		{ .name = "_known._tcp.www.example", .records = "10 1 8080 a.example" },
+		{ .name = "_broken._tcp.www.example", .rcode = 2 },
+		{ .name = "a.example", .addresses = "192.0.2.1" },
+	};
+	static const struct {
+		const char *service, *host;
+		int status;
+	} cases[] = {
+		{ "known", "www.example", 0 },
+		{ "other", "www.example", -ASOCK_E_UNKNOWN_SERVICE },
+		{ "broken", "www.example", -ASOCK_E_SERVER_FAILED },
+		{ "known", "192.0.2.1", -ASOCK_E_UNKNOWN_SERVICE },
+		{ "known", "localhost", -ASOCK_E_UNKNOWN_SERVICE },
+		{ "no_label", "www.example", -ASOCK_E_UNKNOWN_SERVICE },
+	};
+	struct rig rig;
+
+	rig_open(&rig, "", "", rules, ARRAY_LEN(rules));
+	rig.params.has_port = false;
+	rig.params.resolve.port = 0;
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		rig.params.name = cases[i].service;
+		run(&rig, cases[i].host);
+		ck_assert_msg(rig.status == cases[i].status, "%zu: %d", i, rig.status);
+	}
+	ck_assert_uint_eq(dns_server_count(rig.scene.server, "www.example", 0), 0);
+	rig_close(&rig);
+}
+END_TEST
+
+START_TEST(without_a_port_srv_records_have_all_the_time_there_is)
+{
+	static const struct dns_rule rules[] = {
+		{ .name = SRV_NAME, .records = "10 1 8080 a.example", .delay_ms = 1200 },
+		{ .addresses = "192.0.2.1" },
+	};
+	struct rig rig;
+
+	rig_open(&rig, "", "", rules, ARRAY_LEN(rules));
+	rig.params.has_port = false;
+	run(&rig, "www.example");
+	ck_assert_int_eq(rig.status, 0);
+	rig_close(&rig);
+}
+END_TEST
+
 START_TEST(where_there_can_be_none_no_srv_records_are_asked_for)
 {
 	static const struct {
@@ -574,6 +624,8 @@ SUITE_MAIN("service", targets_come_in_order_with_their_ranks, a_target_waits_for
 	   a_target_that_is_not_answered_is_not_told_as_found, a_target_of_the_root_is_no_service,
 	   without_srv_records_the_host_stands_in, silent_srv_records_hold_the_host_up_for_a_second,
 	   the_host_that_fails_too_is_what_is_told,
+	   a_service_without_a_port_needs_srv_records_and_asks_for_no_host,
+	   without_a_port_srv_records_have_all_the_time_there_is,
 	   where_there_can_be_none_no_srv_records_are_asked_for, the_transport_is_in_the_name,
 	   where_srv_records_alone_are_wanted_nothing_stands_in,
 	   a_target_may_stand_in_the_hosts_file,
