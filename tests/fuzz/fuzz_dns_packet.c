@@ -112,6 +112,20 @@ static void check_records(const struct dns_answer *answer)
 	assert(answer->len == end);
 }
 
+/* Joined with itself, an answer has its chain twice, and nothing else. */
+static void check_join(const struct dns_answer *answer)
+{
+	CLEANUP(dns_answer_freep) struct dns_answer *joined = NULL;
+
+	if (dns_answer_join(answer, answer, &joined) < 0) {
+		assert(2 * answer->n_chain > LIMIT_CNAME_CHAIN);
+		return;
+	}
+	assert(joined->n_chain == 2 * answer->n_chain && joined->n_records == answer->n_records);
+	assert(strcmp(dns_answer_get_ede_text(joined), dns_answer_get_ede_text(answer)) == 0);
+	check_records(joined);
+}
+
 static void check_canonical(const struct dns_answer *answer, const char *name)
 {
 	char canonical[LIMIT_NAME_BYTES + 1];
@@ -123,8 +137,9 @@ static void check_canonical(const struct dns_answer *answer, const char *name)
 	}
 	assert(dns_name_from_text(canonical, &wire) == 0);
 	for (const char *p = canonical; *p; p++) {
-		assert(*p > ' ' && *p <= '~' && *p != '\\' && text_lower(*p) == *p);
-		assert(*p != '/' || answer->n_chain == 0);
+		assert(text_lower(*p) == *p);
+		assert(text_is_alpha(*p) || text_is_digit(*p) || *p == '-' || *p == '_' ||
+		       *p == '.' || answer->n_chain == 0);
 	}
 }
 
@@ -166,13 +181,15 @@ static void read_as(const uint8_t *data, size_t size, const char *name, uint16_t
 	assert(answer->type == type && answer->rcode == head.rcode && answer->ede == head.ede);
 	assert(strcmp(dns_answer_get_ede_text(answer), head.ede_text) == 0);
 	assert(answer->ttl_s <= INT32_MAX);
-	/* Without records, and without a SOA. */
-	if (answer->n_records == 0 && data[8] == 0 && data[9] == 0)
-		assert(answer->ttl_s == 0);
+	if (answer->is_partial)
+		assert(answer->n_chain > 0 && answer->n_records == 0 && answer->rcode == 0);
+	else if (answer->n_records == 0 && data[8] == 0 && data[9] == 0)
+		assert(answer->ttl_s == 0); /* without a SOA */
 	check_chain(answer);
 	check_records(answer);
 	check_canonical(answer, name);
 	check_addresses(answer);
+	check_join(answer);
 	if (dns_answer_copy(answer, &copy) == 0)
 		assert(memcmp(answer, copy, dns_answer_get_size(answer)) == 0);
 }

@@ -256,6 +256,93 @@ START_TEST(a_copy_is_the_same_and_by_itself)
 }
 END_TEST
 
+START_TEST(a_partial_answer_and_its_rest_are_one)
+{
+	static const struct part links[] = { PART("\x01"
+						  "a\x00"),
+					     PART("\x01"
+						  "b\x00") };
+	static const struct part rest_parts[] = { PART("\x01"
+						       "c\x00"),
+						  PART("\x01\x02\x03\x04"), PART("text\x00") };
+	CLEANUP(dns_answer_freep) struct dns_answer *part = make(DNS_TYPE_A, 2, links, 2);
+	CLEANUP(dns_answer_freep) struct dns_answer *rest = make(DNS_TYPE_A, 1, rest_parts, 3);
+	CLEANUP(dns_answer_freep) struct dns_answer *joined = NULL;
+	char canonical[LIMIT_NAME_BYTES + 1];
+	struct dns_cursor cursor = { 0 };
+	struct dns_record record;
+	struct address address;
+
+	part->is_partial = part->authenticated = part->confidential = true;
+	part->ttl_s = 10;
+	part->rtt_us = 100;
+	rest->n_records = 1;
+	rest->ede = 15;
+	rest->ede_text = rest->len - 5;
+	rest->rcode = DNS_RCODE_NXDOMAIN;
+	rest->authenticated = true;
+	rest->transport = DNS_TRANSPORT_TCP;
+	rest->ttl_s = 20;
+	rest->rtt_us = 1000;
+	ck_assert_int_eq(dns_answer_join(part, rest, &joined), 0);
+	ck_assert_uint_eq(joined->n_chain, 3);
+	ck_assert_uint_eq(joined->n_records, 1);
+	ck_assert_uint_eq(joined->rcode, DNS_RCODE_NXDOMAIN);
+	ck_assert_uint_eq(joined->ttl_s, 10);
+	ck_assert_uint_eq(joined->rtt_us, 1100);
+	ck_assert(joined->authenticated && !joined->confidential && !joined->is_partial);
+	ck_assert_int_eq(joined->transport, DNS_TRANSPORT_TCP);
+	ck_assert_uint_eq(joined->ede, 15);
+	ck_assert_str_eq(dns_answer_get_ede_text(joined), "text");
+	ck_assert_int_eq(dns_answer_get_canonical(joined, "x", canonical), 0);
+	ck_assert_str_eq(canonical, "c");
+	ck_assert_uint_eq(dns_answer_get_addresses(joined, &address, 1), 1);
+	ck_assert_mem_eq(address.bytes, "\x01\x02\x03\x04", 4);
+	for (size_t i = 0; i < 3; i++) {
+		ck_assert(dns_answer_next(joined, &cursor, &record));
+		ck_assert_uint_eq(record.data[1], 'a' + i);
+	}
+}
+END_TEST
+
+START_TEST(what_an_answer_says_without_its_rest_is_not_taken_over)
+{
+	static const struct part part_parts[] = { PART("\x01"
+						       "a\x00"),
+						  PART("text\x00") };
+	static const struct part rest_parts[] = { PART("\x01\x02\x03\x04") };
+	CLEANUP(dns_answer_freep) struct dns_answer *part = make(DNS_TYPE_A, 1, part_parts, 2);
+	CLEANUP(dns_answer_freep) struct dns_answer *rest = make(DNS_TYPE_A, 0, rest_parts, 1);
+	CLEANUP(dns_answer_freep) struct dns_answer *joined = NULL;
+
+	part->n_records = 0; /* only its extended error is behind the chain */
+	part->ede = 15;
+	part->ede_text = part->len - 5;
+	ck_assert_int_eq(dns_answer_join(part, rest, &joined), 0);
+	ck_assert_uint_eq(joined->ede, DNS_EDE_NONE);
+	ck_assert_str_eq(dns_answer_get_ede_text(joined), "");
+	ck_assert_uint_eq(joined->len, 2 + 3 + 2 + 4);
+}
+END_TEST
+
+START_TEST(joined_chains_have_at_most_16_links)
+{
+	static const struct part links[LIMIT_CNAME_CHAIN] = { [0 ... LIMIT_CNAME_CHAIN - 1] =
+								      PART("\x01"
+									   "a\x00") };
+
+	for (size_t n = 0; n <= LIMIT_CNAME_CHAIN; n++) {
+		CLEANUP(dns_answer_freep) struct dns_answer *part = make(DNS_TYPE_A, n, links, n);
+		CLEANUP(dns_answer_freep) struct dns_answer *rest = make(DNS_TYPE_A, 8, links, 8);
+		CLEANUP(dns_answer_freep) struct dns_answer *joined = NULL;
+
+		ck_assert_int_eq(dns_answer_join(part, rest, &joined),
+				 n <= LIMIT_CNAME_CHAIN - 8 ? 0 : -EBADMSG);
+		ck_assert(!joined || joined->n_chain == n + 8);
+	}
+}
+END_TEST
+
 START_TEST(transports_have_names)
 {
 	ck_assert_str_eq(dns_transport_name(DNS_TRANSPORT_UDP), "udp");
@@ -268,4 +355,6 @@ SUITE_MAIN("dns_answer", a_new_answer_is_empty, the_chain_comes_before_the_recor
 	   addresses_are_those_of_the_type, other_types_have_no_addresses,
 	   the_canonical_name_is_the_end_of_the_chain, a_name_asked_for_is_taken_as_it_is,
 	   a_canonical_name_is_a_host, the_root_is_no_host, a_copy_is_the_same_and_by_itself,
-	   transports_have_names)
+	   a_partial_answer_and_its_rest_are_one,
+	   what_an_answer_says_without_its_rest_is_not_taken_over,
+	   joined_chains_have_at_most_16_links, transports_have_names)

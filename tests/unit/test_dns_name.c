@@ -20,18 +20,27 @@ static const struct {
 	const char *text;
 	const char *bytes;
 	size_t len;
+	bool is_host;
 } pairs[] = {
-	{ "a", BYTES("\x01"
-		     "a\x00") },
-	{ "www.example", BYTES("\x03www\x07"
-			       "example\x00") },
-	{ "_sip._tcp.example", BYTES("\x04_sip\x04_tcp\x07"
-				     "example\x00") },
-	{ "*.x", BYTES("\x01*\x01x\x00") },
-	{ "!#$%&'()+,-.0:;<=>?@[]^`{|}~", BYTES("\x0b!#$%&'()+,-\x10"
-						"0:;<=>?@[]^`{|}~\x00") },
-	{ LABEL_63, BYTES("\x3f" LABEL_63 "\x00") },
-	{ TEXT_253, BYTES(WIRE_255) },
+	{ "a",
+	  BYTES("\x01"
+		"a\x00"),
+	  true },
+	{ "www.example",
+	  BYTES("\x03www\x07"
+		"example\x00"),
+	  true },
+	{ "_sip._tcp.example",
+	  BYTES("\x04_sip\x04_tcp\x07"
+		"example\x00"),
+	  true },
+	{ "*.x", BYTES("\x01*\x01x\x00"), false },
+	{ "!#$%&'()+,-.0:;<=>?@[]^`{|}~",
+	  BYTES("\x0b!#$%&'()+,-\x10"
+		"0:;<=>?@[]^`{|}~\x00"),
+	  false },
+	{ LABEL_63, BYTES("\x3f" LABEL_63 "\x00"), true },
+	{ TEXT_253, BYTES(WIRE_255), true },
 };
 
 /* On the heap and of its exact size, so that a sanitizer sees one byte too far. */
@@ -44,7 +53,7 @@ static uint8_t *copy_bytes(const char *bytes, size_t len)
 	return copy;
 }
 
-START_TEST(text_becomes_octets_and_text_again)
+START_TEST(text_becomes_octets_and_a_host_text_again)
 {
 	for (size_t i = 0; i < ARRAY_LEN(pairs); i++) {
 		CLEANUP(freep) uint8_t *bytes = copy_bytes(pairs[i].bytes, pairs[i].len);
@@ -54,6 +63,10 @@ START_TEST(text_becomes_octets_and_text_again)
 		ck_assert_int_eq(dns_name_from_text(pairs[i].text, &name), 0);
 		ck_assert_uint_eq(name.len, pairs[i].len);
 		ck_assert_mem_eq(name.bytes, pairs[i].bytes, name.len);
+		if (!pairs[i].is_host) {
+			ck_assert_int_eq(dns_name_to_text(bytes, pairs[i].len, text), -EBADMSG);
+			continue;
+		}
 		ck_assert_int_eq(dns_name_to_text(bytes, pairs[i].len, text), 0);
 		ck_assert_str_eq(text, pairs[i].text);
 	}
@@ -67,12 +80,32 @@ START_TEST(letters_become_lower_case)
 
 	ck_assert_int_eq(dns_name_from_text("@[AZaz`{.XN--0", &name), 0);
 	ck_assert_mem_eq(name.bytes, "\x08@[azaz`{\x05xn--0", 16);
-	ck_assert_int_eq(dns_name_to_text((const uint8_t *)"\x08@[AZaz`{\x05XN--0", 16, text), 0);
-	ck_assert_str_eq(text, "@[azaz`{.xn--0");
+	ck_assert_int_eq(dns_name_to_text((const uint8_t *)"\x05"
+							   "AZaz_\x05XN--0",
+					  13, text),
+			 0);
+	ck_assert_str_eq(text, "azaz_.xn--0");
 	ck_assert_uint_eq(dns_name_fold('Z'), 'z');
 	for (unsigned int byte = 0; byte < 256; byte++)
 		if (byte < 'A' || byte > 'Z')
 			ck_assert_uint_eq(dns_name_fold((uint8_t)byte), byte);
+}
+END_TEST
+
+START_TEST(a_host_has_letters_digits_hyphens_and_underscores)
+{
+	for (unsigned int byte = 0; byte < 256; byte++) {
+		uint8_t bytes[] = { 3, 'a', (uint8_t)byte, 'b', 0 };
+		char text[LIMIT_NAME_BYTES + 1];
+		bool is_good =
+			byte > 0 && byte < 128 &&
+			strchr("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_",
+			       (int)byte);
+
+		ck_assert_msg(dns_name_to_text(bytes, sizeof(bytes), text) ==
+				      (is_good ? 0 : -EBADMSG),
+			      "byte %u", byte);
+	}
 }
 END_TEST
 
@@ -228,6 +261,7 @@ START_TEST(names_are_equal_but_for_case)
 }
 END_TEST
 
-SUITE_MAIN("dns_name", text_becomes_octets_and_text_again, letters_become_lower_case,
-	   text_that_is_no_name_is_refused, octets_that_are_no_host_have_no_text,
-	   a_name_ends_with_its_root, names_are_equal_but_for_case)
+SUITE_MAIN("dns_name", text_becomes_octets_and_a_host_text_again, letters_become_lower_case,
+	   a_host_has_letters_digits_hyphens_and_underscores, text_that_is_no_name_is_refused,
+	   octets_that_are_no_host_have_no_text, a_name_ends_with_its_root,
+	   names_are_equal_but_for_case)

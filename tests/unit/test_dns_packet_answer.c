@@ -349,9 +349,6 @@ START_TEST(that_there_is_nothing_lasts_as_long_as_the_soa_says)
 		{ { "records that are not for the name, no SOA",
 		    BYTES(HEADER("\x01", "\x00", "\x00") QUESTION A_OF(A_EXAMPLE, TTL, "\x01")) },
 		  0 },
-		{ { "a chain, no SOA",
-		    BYTES(HEADER("\x01", "\x00", "\x00") QUESTION ALIAS(AT_WWW, A_EXAMPLE)) },
-		  0 },
 		{ { "a chain, and the SOA of its end",
 		    BYTES(HEADER("\x01", "\x01", "\x00") QUESTION ALIAS(AT_WWW, A_EXAMPLE)
 				  SOA_OF(A_EXAMPLE, TTL)) },
@@ -372,6 +369,50 @@ START_TEST(that_there_is_nothing_lasts_as_long_as_the_soa_says)
 		ck_assert_uint_eq(answer->n_records, 0);
 		ck_assert_msg(answer->ttl_s == answers[i].ttl_s, "%u: %s", answer->ttl_s,
 			      answers[i].sample.what);
+	}
+}
+END_TEST
+
+START_TEST(a_chain_whose_end_is_left_open_is_partial)
+{
+	static const struct {
+		struct dns_sample sample;
+		bool is_partial;
+		uint32_t ttl_s;
+	} answers[] = {
+		{ { "a chain",
+		    BYTES(HEADER("\x01", "\x00", "\x00") QUESTION ALIAS(AT_WWW, A_EXAMPLE)) },
+		  true,
+		  10 },
+		{ { "a chain, and nothing else that counts",
+		    BYTES(HEADER("\x02", "\x00", "\x00") QUESTION ALIAS(AT_WWW, A_EXAMPLE)
+				  A_OF(AT_WWW, TTL, "\x42")) },
+		  true,
+		  10 },
+		{ { "a chain, and its end",
+		    BYTES(HEADER("\x02", "\x00", "\x00") QUESTION ALIAS(AT_WWW, A_EXAMPLE)
+				  A_OF(A_EXAMPLE, TTL, "\x01")) },
+		  false,
+		  10 },
+		{ { "a chain, and that there is nothing",
+		    BYTES(HEADER("\x01", "\x01", "\x00") QUESTION ALIAS(AT_WWW, A_EXAMPLE)
+				  SOA_OF(AT_EXAMPLE, TTL)) },
+		  false,
+		  5 },
+		{ { "a chain to a name that is not there",
+		    BYTES(HEADER_OF("\x81\x83", "\x01", "\x01", "\x00", "\x00")
+				  QUESTION ALIAS(AT_WWW, A_EXAMPLE)) },
+		  false,
+		  0 },
+		{ { "nothing", BYTES(HEADER("\x00", "\x00", "\x00") QUESTION) }, false, 0 },
+	};
+	CLEANUP(dns_answer_freep) struct dns_answer *answer = NULL;
+
+	for (size_t i = 0; i < ARRAY_LEN(answers); i++) {
+		read_good(answers[i].sample.bytes, answers[i].sample.len, DNS_TYPE_A, &answer);
+		ck_assert_msg(answer->is_partial == answers[i].is_partial &&
+				      answer->ttl_s == answers[i].ttl_s,
+			      "not so: %s", answers[i].sample.what);
 	}
 }
 END_TEST
@@ -682,9 +723,10 @@ SUITE_MAIN("dns_packet_answer", addresses_are_read_with_the_smallest_ttl,
 	   names_in_data_are_expanded, a_ttl_with_the_upper_bit_counts_as_zero,
 	   the_chain_is_followed_in_any_order, a_cname_that_is_asked_for_is_not_followed,
 	   that_there_is_nothing_lasts_as_long_as_the_soa_says,
-	   a_chain_without_addresses_keeps_its_end, a_dname_counts_through_its_cname,
-	   what_does_not_belong_to_the_question_is_ignored, a_chain_has_at_most_16_links,
-	   loops_are_refused, an_answer_has_at_most_64_addresses_or_256_records,
+	   a_chain_whose_end_is_left_open_is_partial, a_chain_without_addresses_keeps_its_end,
+	   a_dname_counts_through_its_cname, what_does_not_belong_to_the_question_is_ignored,
+	   a_chain_has_at_most_16_links, loops_are_refused,
+	   an_answer_has_at_most_64_addresses_or_256_records,
 	   an_extended_error_is_kept_with_and_without_records, the_rcode_has_its_upper_bits,
 	   a_name_that_cannot_be_asked_for_has_no_answer,
 	   memory_that_runs_out_costs_the_answer_or_nothing)
