@@ -64,6 +64,7 @@ void request_scene_close(struct request_scene *scene)
 {
 	scene->request = request_free(scene->request);
 	ck_assert_uint_eq(quota_get_total(scene->env.quota, QUOTA_ATTEMPTS), 0);
+	ck_assert_uint_eq(quota_get_total(scene->env.quota, QUOTA_QUESTIONS), 0);
 	dns_server_free(scene->server);
 	for (size_t i = 0; i < REQUEST_SCENE_MAX_PEERS; i++)
 		tcp_peer_free(scene->peers[i]);
