@@ -81,7 +81,7 @@ END_TEST
 
 START_TEST(as_soon_as_a_server_answers_it_is_fresh_again)
 {
-	static const struct dns_rule rules[] = { OLD_RULE, { .addresses = NEW, .delay_ms = 120 } };
+	static const struct dns_rule rules[] = { OLD_RULE, { .addresses = NEW, .delay_ms = 300 } };
 	struct lookup_op op = { 0 };
 	struct lookup_rig rig;
 
