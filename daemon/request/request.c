@@ -40,8 +40,8 @@ struct request {
 	struct record_lookup *record; /* owned: REQUEST_RECORD only */
 	struct reverse *reverse;      /* owned: REQUEST_ADDRESS only */
 	struct racer *racer;	      /* owned; REQUEST_CONNECT only */
-	struct event *grace;	      /* owned; for addresses alone: the second family's time is up */
-	struct addrlist found;	      /* likewise */
+	struct event *grace;   /* owned; for addresses alone: the second family's time is up */
+	struct addrlist found; /* likewise */
 	struct ordering_reason *reasons; /* owned; REQUEST_EXPLAIN only, as the next three */
 	struct request_question *questions;
 	size_t n_questions, n_questions_omitted;

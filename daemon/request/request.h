@@ -88,7 +88,7 @@ struct request_result {
 	enum policy_stage denied_stage; /* for -ASOCK_E_DENIED */
 	const char *name;		/* as looked up; NULL: it did not come so far */
 	const char *reason;		/* for -ASOCK_E_INVALID_NAME, static */
-	const struct origin *origin;	/* where the answer, or its failure, came from; NULL: it did not come so far */
+	const struct origin *origin;	/* where it, or its failure, came from; or NULL */
 	int headline;			/* for -ASOCK_E_CONNECT_FAILED: -errno of the whole */
 	const struct race_attempt *attempts;
 	size_t n_attempts;
@@ -96,9 +96,10 @@ struct request_result {
 	struct endpoint peer, local;
 	const struct candidate *candidates; /* REQUEST_RESOLVE, _SERVICE, _EXPLAIN: in order */
 	size_t n_candidates;
-	const struct service_target *targets; /* REQUEST_SERVICE: in order; candidates have their index as rank */
+	const struct service_target
+		*targets; /* in order; their indices are the candidates' ranks */
 	size_t n_targets;
-	const struct dns_answer *answer; /* REQUEST_RECORD */
+	const struct dns_answer *answer;  /* REQUEST_RECORD */
 	const struct reverse_name *names; /* REQUEST_ADDRESS */
 	size_t n_names;
 	const struct request_question *questions; /* REQUEST_EXPLAIN */

@@ -28,12 +28,12 @@
 #include "daemon/resolve/dns-stream.h"
 #include "protocol/error.h"
 
-#define STALE_WAIT_US	30000			  /* for a fresh answer while there is a stale one */
-#define FAILURE_US	(5 * USEC_PER_SEC)	  /* how long a failure is remembered (RFC 9520 section 3.2) */
-#define BACKGROUND_US	(10 * USEC_PER_SEC)	  /* how long a question goes on without askers */
-#define BACKGROUND_MAX	64			  /* questions without askers */
-#define PREFETCH_PART	10			  /* the last tenth of the TTL */
-#define PREFETCH_MIN_US (10 * USEC_PER_SEC)	  /* of a TTL that is worth it */
+#define STALE_WAIT_US	30000		   /* for a fresh answer while there is a stale one */
+#define FAILURE_US	(5 * USEC_PER_SEC) /* how long a failure is remembered (RFC 9520 section 3.2) */
+#define BACKGROUND_US	(10 * USEC_PER_SEC) /* how long a question goes on without askers */
+#define BACKGROUND_MAX	64		    /* questions without askers */
+#define PREFETCH_PART	10		    /* the last tenth of the TTL */
+#define PREFETCH_MIN_US (10 * USEC_PER_SEC) /* of a TTL that is worth it */
 #define N_BUCKETS	256
 
 enum lookup_state {
@@ -53,8 +53,8 @@ struct flight {
 	struct dns_answer *part; /* owned: a chain whose end is being asked for; NULL: none */
 	bool is_over;		 /* it tells its lookups, one after the other */
 	TAILQ_HEAD(, dns_lookup) waiting;
-	bool is_background; /* goes on without askers, until the timer */
-	bool is_late;	    /* a stale answer was given in its place: do so at once from now on */
+	bool is_background;  /* goes on without askers, until the timer */
+	bool is_late;	     /* a stale answer was given in its place: do so at once from now on */
 	struct event *timer; /* owned; NULL: not in the background */
 };
 
@@ -75,9 +75,9 @@ struct dns_lookup {
 
 struct dns_lookups {
 	struct event_base *base;
-	struct dns_config_file *config; /* borrowed */
+	struct dns_config_file *config;	   /* borrowed */
 	const struct dns_config *in_force; /* borrowed from config */
-	uint64_t generation;		/* of the configuration whose servers the cache is from */
+	uint64_t generation; /* of the configuration whose servers the cache is from */
 	struct dns_cache_params cache_params;
 	struct dns_cache *cache; /* owned, as the next three */
 	struct dns_upstream upstream;
@@ -317,7 +317,9 @@ static void finish_from_cache(struct dns_lookup *lookup, const struct dns_cache_
 	lookup->result.answer = entry->answer;
 	lookup->result.source = is_fresh ? SOURCE_CACHE : SOURCE_STALE;
 	lookup->result.ttl_s =
-		is_fresh ? (uint32_t)((entry->expires_us - now_us + USEC_PER_SEC - 1) / USEC_PER_SEC) : 0;
+		is_fresh
+			? (uint32_t)((entry->expires_us - now_us + USEC_PER_SEC - 1) / USEC_PER_SEC)
+			: 0;
 	lookup_finish(lookup, 0);
 }
 
@@ -470,7 +472,8 @@ static void lookup_begin(struct dns_lookup *lookup)
 	struct dns_lookups *lookups = lookup->lookups;
 	uint16_t type = lookup->params.type;
 	uint64_t now_us = clock_now_us();
-	const struct dns_config *config = dns_lookups_get_config(lookups); /* perhaps the cache is void */
+	/* With other servers the cache is void. */
+	const struct dns_config *config = dns_lookups_get_config(lookups);
 	const struct dns_cache_entry *entry;
 	struct flight *flight;
 
@@ -505,8 +508,8 @@ static void note_asked(struct dns_lookup *lookup, const struct flight *flight)
 static bool finish_stale(struct dns_lookup *lookup)
 {
 	uint64_t now_us = clock_now_us();
-	const struct dns_cache_entry *entry = dns_cache_get(lookup->lookups->cache, lookup->name,
-							    lookup->params.type, now_us);
+	const struct dns_cache_entry *entry =
+		dns_cache_get(lookup->lookups->cache, lookup->name, lookup->params.type, now_us);
 
 	if (!is_good_stale(entry, now_us))
 		return false;

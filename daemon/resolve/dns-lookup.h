@@ -71,9 +71,10 @@ DEFINE_CLEANUP(struct dns_lookup, dns_lookup_free)
 
 /* What came of it. */
 struct dns_lookup_result {
-	const struct dns_answer *answer; /* with status 0, borrowed within done; else that of the last server that failed, or NULL */
-	enum source source;		 /* SOURCE_DNS, SOURCE_CACHE or SOURCE_STALE */
-	uint32_t ttl_s;			 /* that is left; 0 for a stale one */
+	const struct dns_answer *
+		answer; /* with status 0, borrowed within done; else that of the last server that failed, or NULL */
+	enum source source; /* SOURCE_DNS, SOURCE_CACHE or SOURCE_STALE */
+	uint32_t ttl_s;	    /* that is left; 0 for a stale one */
 	/* With a failure: */
 	uint16_t rcode;		/* with has_rcode */
 	bool has_rcode;		/* a server answered, and so */

@@ -33,4 +33,5 @@ DEFINE_CLEANUP(struct record_lookup, record_free)
 
 const char *record_get_name(const struct record_lookup *record);
 const struct dns_answer *record_get_answer(const struct record_lookup *record); /* NULL: none */
-const struct origin *record_get_origin(const struct record_lookup *record);	/* NULL: nothing was found out */
+const struct origin *
+record_get_origin(const struct record_lookup *record); /* NULL: nothing was found out */

@@ -52,8 +52,8 @@ struct lookup {
 	int family;
 	bool is_wanted;
 	struct dns_lookup *lookup; /* owned; NULL: none under way */
-	int status;		 /* what is known when nothing was found, the most telling so far */
-	bool is_answered;	 /* told to the owner */
+	int status;	  /* what is known when nothing was found, the most telling so far */
+	bool is_answered; /* told to the owner */
 };
 
 struct resolve {

@@ -19,7 +19,8 @@ struct reverse_name {
 struct reverse_params {
 	struct address address;
 	uint64_t deadline_us;
-	resolve_allow_fn *allow; /* asked for the reverse name and for each name that is looked up */
+	resolve_allow_fn
+		*allow; /* asked for the reverse name and for each name that is looked up */
 	resolve_question_fn *question; /* may be NULL */
 	void *arg;		       /* of these two */
 	struct dns_lookup_account account;
@@ -36,6 +37,7 @@ struct reverse *reverse_free(struct reverse *reverse);
 DEFINE_CLEANUP(struct reverse, reverse_free)
 
 const struct reverse_name *reverse_get_names(const struct reverse *reverse, size_t *ret_n);
-const struct origin *reverse_get_origin(const struct reverse *reverse); /* NULL: nothing was found out */
+const struct origin *
+reverse_get_origin(const struct reverse *reverse); /* NULL: nothing was found out */
 /* The name that was asked for, "1.2.0.192.in-addr.arpa". */
 const char *reverse_get_question(const struct reverse *reverse);

@@ -30,9 +30,9 @@
 #include "protocol/error.h"
 #include "protocol/text.h"
 
-#define SRV_WAIT_US   USEC_PER_SEC /* for SRV records when the host's addresses are there */
-#define HOLD_US	      250000	   /* for the targets before one whose addresses are there */
-#define N_FAMILIES    2
+#define SRV_WAIT_US USEC_PER_SEC /* for SRV records when the host's addresses are there */
+#define HOLD_US	    250000	 /* for the targets before one whose addresses are there */
+#define N_FAMILIES  2
 
 enum service_state {
 	SERVICE_IDLE,
@@ -61,7 +61,7 @@ struct service {
 	enum service_state state;
 	struct event_base *base;
 	struct resolver *resolver;
-	struct service_params params; /* without the strings */
+	struct service_params params;	     /* without the strings */
 	char srv_name[LIMIT_NAME_BYTES + 1]; /* "": none is asked for */
 	struct resolve *host;		     /* owned */
 	struct dns_lookup *srv;		     /* owned; while it is under way */
@@ -114,7 +114,8 @@ static void make_srv_name(struct service *service)
 	const struct name *host = resolve_get_host(service->host);
 	int len;
 
-	if (!service->params.name || host->kind != NAME_HOST || !is_service_name(service->params.name))
+	if (!service->params.name || host->kind != NAME_HOST ||
+	    !is_service_name(service->params.name))
 		return;
 	len = snprintf(service->srv_name, sizeof(service->srv_name), "_%s._%s.%s",
 		       service->params.name, transport_name(service->params.transport), host->text);
@@ -289,7 +290,8 @@ static void tell_targets(struct service *service)
 	bool is_waiting = false;
 
 	for (size_t family = 0; family < N_FAMILIES; family++) {
-		for (size_t i = 0; i < service->n_targets && service->state == SERVICE_TARGETS; i++) {
+		for (size_t i = 0; i < service->n_targets && service->state == SERVICE_TARGETS;
+		     i++) {
 			struct held *held = &service->parts[i].held[family];
 			bool is_last;
 
@@ -539,7 +541,7 @@ int service_start(struct service *service, service_answer_fn *answer, service_do
 const char *service_get_name(const struct service *service)
 {
 	return service->params.srv_only && service->srv_name[0] ? service->srv_name
-								 : resolve_get_name(service->host);
+								: resolve_get_name(service->host);
 }
 
 const struct origin *service_get_origin(const struct service *service)
