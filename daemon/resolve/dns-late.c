@@ -17,6 +17,7 @@ struct straggler {
 	struct dns_try *try;	   /* owned */
 	struct dns_server *server; /* held */
 	struct event *timer;	   /* owned */
+	bool is_late;		   /* another server has answered its question */
 };
 
 struct dns_late {
@@ -47,6 +48,8 @@ static void forget(struct straggler *straggler)
 	late->n--;
 	dns_try_free(straggler->try);
 	dns_servers_on_overdue(straggler->server, -1);
+	if (straggler->is_late)
+		dns_servers_on_late(straggler->server, -1);
 	dns_servers_release(late->servers, straggler->server);
 	if (straggler->timer)
 		event_free(straggler->timer);
@@ -107,13 +110,17 @@ static struct straggler *add(struct dns_late *late, struct dns_try *try, struct 
 	return straggler;
 }
 
-void dns_late_adopt(struct dns_late *late, struct dns_try *try)
+void dns_late_adopt(struct dns_late *late, struct dns_try *try, bool is_late)
 {
 	struct straggler *straggler =
 		add(late, try, dns_try_get_server(try), dns_try_get_started(try));
 
-	if (straggler)
-		dns_try_set_done(try, on_answer, straggler);
+	if (!straggler)
+		return;
+	dns_try_set_done(try, on_answer, straggler);
+	straggler->is_late = is_late;
+	if (is_late)
+		dns_servers_on_late(straggler->server, 1);
 }
 
 void dns_late_probe(struct dns_late *late, const struct dns_try_params *params)

@@ -16,8 +16,9 @@ MUST_CHECK int dns_late_new(struct dns_late **ret, struct dns_servers *servers,
 struct dns_late *dns_late_free(struct dns_late *late);
 DEFINE_CLEANUP(struct dns_late, dns_late_free)
 
-/* Takes over a running try, and the hold on its server; the server counts as overdue until the try ends. */
-void dns_late_adopt(struct dns_late *late, struct dns_try *try);
+/* Takes over a running try, and the hold on its server; the server counts as overdue until the try ends, and as late if another
+ * one has answered the question. */
+void dns_late_adopt(struct dns_late *late, struct dns_try *try, bool is_late);
 
 /* Asks a server for its own sake; the server is held meanwhile. What goes wrong is no matter. */
 void dns_late_probe(struct dns_late *late, const struct dns_try_params *params);

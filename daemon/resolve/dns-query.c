@@ -70,7 +70,7 @@ struct dns_query {
 	struct open_try open[MAX_OPEN];
 	size_t last_step;    /* that was made */
 	uint64_t stepped_us; /* when */
-	bool is_early;	     /* the next one is to come before its time */
+	uint64_t early_us;   /* how long after the last one the next is to come before its time; 0: in its time */
 	int fault;	     /* of ours, the last; 0: none */
 	bool has_failure;    /* of a server's own */
 	struct event *advance;
@@ -198,32 +198,32 @@ int dns_query_start(struct dns_query *query, dns_query_done_fn *done, void *arg)
 }
 
 /* The try is listened to by dns-late from now on. */
-static void leave_to_late(struct dns_query *query, struct open_try *open)
+static void leave_to_late(struct dns_query *query, struct open_try *open, bool is_late)
 {
 	settle_overdue(query, open);
 	/* The hold of the query stays the query's; the try needs one of its own. */
 	if (dns_servers_hold(query->upstream.servers, &query->targets[open->target].server->config))
-		dns_late_adopt(query->upstream.late, TAKE_PTR(open->try));
+		dns_late_adopt(query->upstream.late, TAKE_PTR(open->try), is_late);
 }
 
 /* What is open is listened to by dns-late from now on. */
-static void leave_open(struct dns_query *query)
+static void leave_open(struct dns_query *query, bool is_late)
 {
 	for (size_t i = 0; i < MAX_OPEN; i++)
 		if (query->open[i].try)
-			leave_to_late(query, &query->open[i]);
+			leave_to_late(query, &query->open[i], is_late);
 }
 
 void dns_query_abandon(struct dns_query *query)
 {
-	leave_open(query);
+	leave_open(query, false);
 	dns_query_cancel(query);
 }
 
 /* Whoever calls this returns at once: done may have freed the query. */
 static void query_finish(struct dns_query *query, int status)
 {
-	leave_open(query);
+	leave_open(query, status == 0);
 	dns_query_cancel(query);
 	query->done(query, status, query->done_arg);
 }
@@ -292,7 +292,7 @@ static struct open_try *find_slot(struct dns_query *query)
 		if (query->open[i].step < oldest->step)
 			oldest = &query->open[i];
 	}
-	leave_to_late(query, oldest);
+	leave_to_late(query, oldest, false);
 	close_try(query, oldest);
 	return oldest;
 }
@@ -359,20 +359,30 @@ static int wake_when_due(struct dns_query *query)
 	uint64_t wait_us = retry_wait(query, round_of(query, query->last_step));
 	struct timeval wait = clock_until(clock_now_us(), query->stepped_us + wait_us);
 
-	query->is_early = false;
+	query->early_us = 0;
 	return evtimer_add(query->advance, &wait) < 0 ? -ENOMEM : 0;
 }
 
-/* The same after a step, or before that, as soon as the server takes longer than it usually does. */
-static int wake_after_step(struct dns_query *query, const struct dns_server *server)
+/* The same, or before that, wait_us after the last step. */
+static int wake_early(struct dns_query *query, uint64_t wait_us)
 {
-	uint64_t wait_us = dns_servers_get_wait(server);
 	struct timeval wait = clock_until(clock_now_us(), query->stepped_us + wait_us);
 
 	if (!may_hedge(query) || wait_us >= retry_wait(query, round_of(query, query->last_step)))
 		return wake_when_due(query);
-	query->is_early = true;
+	query->early_us = wait_us;
 	return evtimer_add(query->advance, &wait) < 0 ? -ENOMEM : 0;
+}
+
+/*
+ * Whether the next step may come before its time: other questions have shown that the server is late, or the budget allows to
+ * try whether it is.
+ */
+static bool may_step_early(struct dns_query *query)
+{
+	return may_hedge(query) &&
+	       (dns_servers_is_late(target_of(query, query->last_step)->server) ||
+		dns_servers_take_hedge(query->upstream.servers));
 }
 
 /* Whether the next step begins a new round while questions of the last one are still open: it had better wait. */
@@ -408,7 +418,8 @@ static void query_advance(struct dns_query *query, bool is_due)
 			continue;
 		}
 		query->stepped_us = clock_now_us();
-		if (wake_after_step(query, target->server) < 0)
+		/* As soon as the server takes longer than it usually does. */
+		if (wake_early(query, dns_servers_get_wait(target->server)) < 0)
 			query_finish(query, -ENOMEM);
 		return;
 	}
@@ -463,9 +474,8 @@ static void query_on_advance(evutil_socket_t fd, short what, void *arg)
 	assert(query->state == QUERY_RUNNING);
 	if (query->step == 0) {
 		query_begin(query);
-	} else if (query->is_early &&
-		   !(may_hedge(query) && dns_servers_take_hedge(query->upstream.servers))) {
-		if (wake_when_due(query) < 0)
+	} else if (query->early_us > 0 && !may_step_early(query)) {
+		if (wake_early(query, 2 * query->early_us) < 0)
 			query_finish(query, -ENOMEM);
 		return;
 	} else if (query->n_targets > 1) {

@@ -28,6 +28,7 @@
 #define PROBE_MAX_US (60 * USEC_PER_SEC)
 #define SILENT_MAX \
 	3 /* questions without an answer that make a server dead which has answered before */
+#define FAILED_MAX 3 /* questions in a row that came to nothing and put a server behind others */
 #define FORGET_US     (300 * USEC_PER_SEC) /* that something does not work */
 #define FORGET_TCP_US (60 * USEC_PER_SEC)
 
@@ -146,9 +147,15 @@ enum dns_server_state dns_servers_get_state(const struct dns_server *server)
 {
 	if (server->is_dead)
 		return DNS_SERVER_DEAD;
-	if (server->n_overdue > 0)
+	if (server->n_overdue > 0 || server->is_slow)
 		return DNS_SERVER_SLOW;
 	return server->srtt_us > 0 ? DNS_SERVER_GOOD : DNS_SERVER_UNKNOWN;
+}
+
+static bool is_slow(const struct dns_server *server, uint64_t best_us)
+{
+	return server->srtt_us > SLOW_FACTOR * best_us + SLOW_MIN_US ||
+	       server->n_failed >= FAILED_MAX;
 }
 
 /* 0: in its place, 1: behind those, 2: last. */
@@ -156,9 +163,7 @@ static unsigned int get_band(const struct dns_server *server, uint64_t best_us)
 {
 	if (server->is_dead)
 		return 2;
-	if (server->n_overdue > 0)
-		return 1;
-	return server->srtt_us > SLOW_FACTOR * best_us + SLOW_MIN_US ? 1 : 0;
+	return server->n_overdue > 0 || is_slow(server, best_us) ? 1 : 0;
 }
 
 static uint64_t get_best(struct dns_server *const *servers, size_t n)
@@ -177,6 +182,8 @@ void dns_servers_order(struct dns_server *const *servers, size_t n, size_t first
 	uint64_t best_us = get_best(servers, n);
 	size_t at = 0;
 
+	for (size_t i = 0; i < n; i++)
+		servers[i]->is_slow = is_slow(servers[i], best_us);
 	for (unsigned int band = 0; band <= 2; band++) {
 		for (size_t i = 0; i < n; i++) {
 			size_t index = (first + i) % n;
@@ -272,6 +279,22 @@ void dns_servers_on_overdue(struct dns_server *server, int change)
 	server->n_overdue += (unsigned int)change;
 }
 
+void dns_servers_on_late(struct dns_server *server, int change)
+{
+	assert(change > 0 || server->n_late > 0);
+	server->n_late += (unsigned int)change;
+}
+
+bool dns_servers_is_late(const struct dns_server *server)
+{
+	return server->n_late > 0 || server->is_dead;
+}
+
+void dns_servers_on_success(struct dns_server *server)
+{
+	server->n_failed = 0;
+}
+
 static void bury(struct dns_server *server, uint64_t now_us)
 {
 	if (server->is_dead)
@@ -292,6 +315,7 @@ void dns_servers_on_silence(struct dns_server *server, uint64_t now_us)
 void dns_servers_on_trouble(struct dns_server *server, int error)
 {
 	server->failures++;
+	server->n_failed++;
 	server->last_error = error;
 }
 

@@ -7,7 +7,8 @@
  * Round trips are smoothed as TCP's (RFC 6298). A server is
  *   unknown  until it has answered,
  *   good     after that,
- *   slow     when it takes much longer than the best of its group, or a question of it is overdue: others go first,
+ *   slow     when it takes much longer than the best of its group, a question of it is overdue, or the last ones came to
+ *            nothing: others go first,
  *   dead     when a question of it stayed without an answer: others go first.
  * Slow and dead servers get now and then a question that another one is asked as well, a probe, so that nobody waits for it.
  */
@@ -44,7 +45,10 @@ struct dns_server {
 
 	uint64_t srtt_us, rttvar_us; /* 0: not measured */
 	bool is_dead;
-	unsigned int n_overdue; /* questions that others have answered meanwhile */
+	bool is_slow;		/* by its round trips or its failures, when last put into order */
+	unsigned int n_overdue; /* questions that others are asked meanwhile */
+	unsigned int n_late;	/* those of them that others have answered */
+	unsigned int n_failed;	/* questions in a row that came to nothing */
 	unsigned int n_silent;	/* questions in a row that stayed without an answer */
 	uint64_t probe_at_us, probe_wait_us;
 
@@ -89,6 +93,9 @@ void dns_servers_order(struct dns_server *const *servers, size_t n, size_t first
 /* How long this server usually takes at most, before another one is worth a question. */
 uint64_t dns_servers_get_wait(const struct dns_server *server);
 
+/* Whether others have shown that it is the server that is late, and no question: then asking another one is no guess. */
+bool dns_servers_is_late(const struct dns_server *server);
+
 /* A question begins: it adds to the budget. */
 void dns_servers_count_question(struct dns_servers *servers);
 /* Takes a duplicate out of the budget: one for every 25 questions, 5 in advance, and 8 at most are saved up. false: not now. */
@@ -106,6 +113,10 @@ void dns_servers_on_sent(struct dns_server *server);
 void dns_servers_on_answer(struct dns_server *server, uint64_t rtt_us);
 /* Another server has answered before it did (+1), and that question is over now (-1). */
 void dns_servers_on_overdue(struct dns_server *server, int change);
+/* The same for one that another server has answered. */
+void dns_servers_on_late(struct dns_server *server, int change);
+/* The answer was of use. */
+void dns_servers_on_success(struct dns_server *server);
 /* No answer for as long as it makes sense to wait. */
 void dns_servers_on_silence(struct dns_server *server, uint64_t now_us);
 /* It cannot be reached (-errno), or its answers are no use (an outcome). */

@@ -33,6 +33,7 @@
 
 #define DNS_PORT     53
 #define DNS_TLS_PORT 853
+#define TLS_WAIT_US  400000 /* for a server whose TLS is not known to work */
 
 enum try_state {
 	TRY_IDLE,
@@ -64,13 +65,13 @@ struct dns_try {
 	unsigned int n_forged;
 
 	int failure;		   /* what FAILING will tell */
-	struct event *failing;	   /* tells it */
+	struct event *timer;	   /* tells it, and that TLS takes too long */
 	struct dns_answer *answer; /* owned */
 	dns_try_done_fn *done;
 	void *done_arg;
 };
 
-static void try_on_failing(evutil_socket_t fd, short what, void *arg);
+static void try_on_timer(evutil_socket_t fd, short what, void *arg);
 static void try_on_datagram(evutil_socket_t fd, short what, void *arg);
 static void try_on_exchange(struct dns_exchange *exchange, int status, void *arg);
 
@@ -111,8 +112,8 @@ int dns_try_new(struct dns_try **ret, const struct dns_try_params *params, struc
 		err = randomize_case(try->name);
 	if (err < 0)
 		return err;
-	try->failing = event_new(base, -1, 0, try_on_failing, try);
-	if (!try->failing)
+	try->timer = event_new(base, -1, 0, try_on_timer, try);
+	if (!try->timer)
 		return -ENOMEM;
 	*ret = TAKE_PTR(try);
 	return 0;
@@ -127,13 +128,13 @@ static void try_close(struct dns_try *try)
 	try->fd = close_fd(try->fd);
 	try->exchange = dns_exchange_free(try->exchange);
 	try->n_forged = 0;
+	if (try->timer)
+		(void)event_del(try->timer);
 }
 
 void dns_try_cancel(struct dns_try *try)
 {
 	try_close(try);
-	if (try->failing)
-		(void)event_del(try->failing);
 	if (try->state != TRY_IDLE)
 		try->state = TRY_DONE;
 }
@@ -143,8 +144,8 @@ struct dns_try *dns_try_free(struct dns_try *try)
 	if (!try)
 		return NULL;
 	dns_try_cancel(try);
-	if (try->failing)
-		event_free(try->failing);
+	if (try->timer)
+		event_free(try->timer);
 	dns_answer_free(try->answer);
 	free(try);
 	return NULL;
@@ -163,18 +164,10 @@ static void try_finish(struct dns_try *try, int status)
 		dns_servers_on_trouble(try->params.server, status);
 	else if (status < 0 && !dns_try_is_fault(status))
 		dns_servers_on_failure(try->params.server, status, clock_now_us());
+	if (status == 0)
+		dns_servers_on_success(try->params.server);
 	dns_try_cancel(try);
 	try->done(try, status, try->done_arg);
-}
-
-static void try_on_failing(evutil_socket_t fd, short what, void *arg)
-{
-	struct dns_try *try = arg;
-
-	(void)fd;
-	(void)what;
-	assert(try->state == TRY_FAILING);
-	try_finish(try, try->failure);
 }
 
 /* The server, or the port for clear text of one whose TLS cannot be had. */
@@ -269,6 +262,16 @@ static int try_open(struct dns_try *try)
 	return try_open_udp(try);
 }
 
+/* Opportunistic TLS that nothing comes of must not cost more than a lost datagram: there is clear text. */
+static int try_limit_tls(struct dns_try *try)
+{
+	struct timeval wait = clock_until(0, TLS_WAIT_US);
+
+	if (try->tls != TLS_OPPORTUNISTIC || try->params.server->tls == DNS_YES)
+		return 0;
+	return evtimer_add(try->timer, &wait) < 0 ? -ENOMEM : 0;
+}
+
 /* Sets the opened message off; a failure is the network's. */
 static int try_send(struct dns_try *try)
 {
@@ -281,7 +284,8 @@ static int try_send(struct dns_try *try)
 	dns_servers_on_sent(try->params.server);
 	if (try->exchange) {
 		try->state = TRY_STREAM;
-		return dns_exchange_start(try->exchange, try_on_exchange, try);
+		err = dns_exchange_start(try->exchange, try_on_exchange, try);
+		return err < 0 ? err : try_limit_tls(try);
 	}
 	try->state = TRY_UDP;
 	err = endpoint_to_sockaddr(&server.endpoint, &address, &address_len);
@@ -313,7 +317,7 @@ int dns_try_start(struct dns_try *try, dns_try_done_fn *done, void *arg)
 		try_close(try);
 		try->failure = err;
 		try->state = TRY_FAILING;
-		event_active(try->failing, EV_TIMEOUT, 0);
+		event_active(try->timer, EV_TIMEOUT, 0);
 	}
 	return 0;
 }
@@ -542,6 +546,19 @@ static void try_on_stream_failure(struct dns_try *try, int status)
 	if (is_network && server->config.tls != TLS_STRICT)
 		dns_servers_learn_tcp(server, false, now_us);
 	try_finish(try, status);
+}
+
+static void try_on_timer(evutil_socket_t fd, short what, void *arg)
+{
+	struct dns_try *try = arg;
+
+	(void)fd;
+	(void)what;
+	assert(try->state == TRY_FAILING || try->state == TRY_STREAM);
+	if (try->state == TRY_FAILING)
+		try_finish(try, try->failure);
+	else
+		try_on_stream_failure(try, -ETIMEDOUT);
 }
 
 static void try_on_exchange(struct dns_exchange *exchange, int status, void *arg)

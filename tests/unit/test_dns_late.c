@@ -48,7 +48,7 @@ static void give_to_late(struct dns_rig *rig, size_t i, struct dns_try *try)
 {
 	ck_assert_ptr_eq(dns_servers_hold(rig->upstream.servers, &rig->group.servers[i]),
 			 rig->known[i]);
-	dns_late_adopt(rig->upstream.late, try);
+	dns_late_adopt(rig->upstream.late, try, true);
 }
 
 static size_t count_late(const struct dns_rig *rig)
