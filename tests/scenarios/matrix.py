@@ -287,7 +287,7 @@ def ports():
         questions = upstream.log()
         assert len({(question.name, question.type) for question in questions}) == 120
         different = len({question.port for question in questions})
-        return [Part("questions without a port of their own", 0, "",
+        return [Part("without a port of their own", 0, "",
                      [len(questions) - different], max),
                 Part("questions", 120, "", [len(questions)], max)]
 
