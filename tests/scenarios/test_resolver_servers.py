@@ -4,6 +4,8 @@ and how long they are remembered, renewal in advance, the bounds of the cache, a
 asked for which name. The servers are scripted (upstream.py)."""
 
 import contextlib
+import socket
+import statistics
 import time
 
 import pytest
@@ -212,6 +214,21 @@ def test_slow_server_goes_behind(servers, connected):
     assert listed(control)[0]["state"] == "slow"
 
 
+def test_many_lookups_do_not_wait_for_a_server_that_died(servers, start):
+    """What is learnt from one question that another server answers is of use to those that wait."""
+    upstream = servers(2)
+    daemon = start(resolve=upstream.lines())
+    with contextlib.ExitStack() as stack:
+        clients = [stack.enter_context(Client(daemon.socket)) for _ in range(20)]
+        for number in range(50):
+            ask(clients[0], f"warm{number}.test")
+        upstream.manner(0, silent=1)
+        for number, client in enumerate(clients):
+            client.send(wire.RESOLVE, {"host": f"n{number}.test", "family": "inet"})
+        times = [wire.result(client.receive()[0])["resolveUsec"] for client in clients]
+    assert statistics.median(times) < 100_000, sorted(times)
+
+
 def test_loss_costs_little(servers, connected):
     upstream = servers(2)
     upstream.manner(0, loss=20)
@@ -243,6 +260,30 @@ def test_server_without_edns_is_listed_so(servers, connected, manner):
     assert listed(control)[0]["edns"] == "no"
     ask(client, "two.test")
     assert [question.edns for question in upstream.log() if question.name == "two.test"] == [None]
+
+
+@pytest.mark.parametrize("cookies", [0, COOKIE_GIVEN])
+def test_server_whose_cookies_end_costs_little(servers, connected, cookies):
+    """One that forgets to send them is asked over TCP, but not for ever."""
+    upstream = servers()
+    upstream.manner(0, cookie=COOKIE_GIVEN)
+    client, _ = connected(upstream.lines())
+    ask(client, "one.test")
+    upstream.manner(0, cookie=cookies)
+    for number in range(20):
+        ask(client, f"n{number}.test")
+    assert upstream.count(transport="tcp") < 10
+
+
+def test_handshake_that_hangs_costs_little(servers, connected):
+    """Tls=opportunistic, and something in between swallows what it does not know."""
+    upstream = servers()
+    upstream.command("close 0 tcp")
+    with socket.create_server((upstream.addresses[0], upstream.port)):
+        client, _ = connected([*upstream.lines(), "Tls=opportunistic"])
+        began = time.monotonic()
+        assert ask(client, "one.test")["transport"] == "udp"
+        assert time.monotonic() - began < 2
 
 
 # The cache
