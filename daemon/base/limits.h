@@ -27,9 +27,9 @@
 #define LIMIT_CLOSER_QUEUE 1024 /* received descriptors waiting for the closer thread */
 #define LIMIT_RESOLVE_GRACE_USEC \
 	2000000 /* ResolveSockaddr: with one family there, the other may take this long, microseconds */
-#define LIMIT_QUESTIONS_EXPLAINED 64 /* questions listed by Explain */
-#define LIMIT_ATTEMPTS_IN_REPLY 12	 /* attempts listed in one reply */
-#define LIMIT_DRAIN_USEC	30000000 /* SIGTERM waits this long for running calls, microseconds */
+#define LIMIT_QUESTIONS_EXPLAINED 64	   /* questions listed by Explain */
+#define LIMIT_ATTEMPTS_IN_REPLY	  12	   /* attempts listed in one reply */
+#define LIMIT_DRAIN_USEC	  30000000 /* SIGTERM waits this long for running calls, microseconds */
 
 /* [Limits] keys and their defaults. */
 #define LIMIT_CONNECTIONS	  4096 /* Connections=: client connections in all */
@@ -47,13 +47,13 @@
 /* Names and DNS. */
 #define LIMIT_NAME_BYTES \
 	253 /* a host name in text, without the final dot (RFC 1035 section 2.3.4) */
-#define LIMIT_LABEL_BYTES    63 /* one label */
-#define LIMIT_SEARCH_DOMAINS 32 /* suffixes of resolv.conf */
-#define LIMIT_NAME_SERVERS   8	/* name servers of resolv.conf or Servers= */
-#define LIMIT_SERVER_GROUPS  32 /* sections [Resolve NAME] */
-#define LIMIT_GROUP_DOMAINS  64 /* domains of one of them */
-#define LIMIT_CNAME_CHAIN    16 /* links followed in one answer */
-#define LIMIT_DNS_ADDRESSES  64 /* addresses taken from one answer */
+#define LIMIT_LABEL_BYTES    63	 /* one label */
+#define LIMIT_SEARCH_DOMAINS 32	 /* suffixes of resolv.conf */
+#define LIMIT_NAME_SERVERS   8	 /* name servers of resolv.conf or Servers= */
+#define LIMIT_SERVER_GROUPS  32	 /* sections [Resolve NAME] */
+#define LIMIT_GROUP_DOMAINS  64	 /* domains of one of them */
+#define LIMIT_CNAME_CHAIN    16	 /* links followed in one answer */
+#define LIMIT_DNS_ADDRESSES  64	 /* addresses taken from one answer */
 #define LIMIT_DNS_RECORDS    256 /* records of another type taken from one answer */
 #define LIMIT_DNS_UDP_BYTES \
 	1232 /* announced and accepted over UDP (EDNS, RFC 6891 section 6.2.3) */

@@ -110,7 +110,8 @@ struct addrsort_memory *addrsort_memory_free(struct addrsort_memory *memory)
 	return NULL;
 }
 
-static struct memory_place *find_place(struct addrsort_memory *memory, const struct address *address)
+static struct memory_place *find_place(struct addrsort_memory *memory,
+				       const struct address *address)
 {
 	uint32_t hash = UINT32_C(2166136261);
 

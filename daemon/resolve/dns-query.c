@@ -70,9 +70,10 @@ struct dns_query {
 	struct open_try open[MAX_OPEN];
 	size_t last_step;    /* that was made */
 	uint64_t stepped_us; /* when */
-	uint64_t early_us;   /* how long after the last one the next is to come before its time; 0: in its time */
-	int fault;	     /* of ours, the last; 0: none */
-	bool has_failure;    /* of a server's own */
+	uint64_t
+		early_us; /* how long after the last one the next is to come before its time; 0: in its time */
+	int fault;	  /* of ours, the last; 0: none */
+	bool has_failure; /* of a server's own */
 	struct event *advance;
 	struct event *deadline;	   /* or the end of patience */
 	struct dns_answer *answer; /* owned */

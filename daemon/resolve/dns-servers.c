@@ -28,7 +28,7 @@
 #define PROBE_MAX_US (60 * USEC_PER_SEC)
 #define SILENT_MAX \
 	3 /* questions without an answer that make a server dead which has answered before */
-#define FAILED_MAX 3 /* questions in a row that came to nothing and put a server behind others */
+#define FAILED_MAX    3 /* questions in a row that came to nothing and put a server behind others */
 #define FORGET_US     (300 * USEC_PER_SEC) /* that something does not work */
 #define FORGET_TCP_US (60 * USEC_PER_SEC)
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "daemon/resolve/origin.h"
 
+#include <stdio.h>
 #include <string.h>
 
 void origin_init_local(struct origin *ret, enum source source)
@@ -23,7 +24,8 @@ static void take_answer(struct origin *origin, const struct dns_answer *answer)
 	origin->has_rcode = true;
 	origin->rcode = answer->rcode;
 	origin->ede = answer->ede;
-	strncpy(origin->ede_text, dns_answer_get_ede_text(answer), sizeof(origin->ede_text) - 1);
+	(void)snprintf(origin->ede_text, sizeof(origin->ede_text), "%s",
+		       dns_answer_get_ede_text(answer));
 }
 
 void origin_init_lookup(struct origin *ret, const struct dns_lookup *lookup, int status)
