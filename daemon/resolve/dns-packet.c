@@ -715,6 +715,9 @@ int dns_packet_read_answer(const uint8_t *packet, size_t len, const char *name, 
 	r = follow_chain(&harvest, &owner, records, &n_chain);
 	if (r < 0)
 		return r;
+	/* That there is no such name is said of every type; records of one beside it would contradict that. */
+	if (head.rcode == DNS_RCODE_NXDOMAIN)
+		max = 0;
 	n = n_chain;
 	for (size_t i = 0; i < harvest.n_records && n - n_chain < max; i++)
 		if (record_is_of(&harvest, &harvest.records[i], &owner))
