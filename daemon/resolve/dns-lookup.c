@@ -55,7 +55,7 @@ struct flight {
 	TAILQ_HEAD(, dns_lookup) waiting;
 	bool is_background;  /* goes on without askers, until the timer */
 	bool is_late;	     /* a stale answer was given in its place: do so at once from now on */
-	struct event *timer; /* owned; NULL: not in the background */
+	struct event *timer; /* owned; NULL: it was never in the background, or no longer is */
 };
 
 struct dns_lookup {
@@ -405,7 +405,8 @@ static void put_in_background(struct flight *flight)
 
 	if (flight->is_background || lookups->n_background == BACKGROUND_MAX)
 		return;
-	flight->timer = evtimer_new(lookups->base, flight_on_timer, flight);
+	if (!flight->timer)
+		flight->timer = evtimer_new(lookups->base, flight_on_timer, flight);
 	if (!flight->timer || evtimer_add(flight->timer, &wait) < 0)
 		return;
 	flight->is_background = true;
