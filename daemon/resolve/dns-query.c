@@ -335,6 +335,14 @@ static int query_start_try(struct dns_query *query, size_t step)
 	return 0;
 }
 
+static bool is_open_to(const struct dns_query *query, const struct target *target)
+{
+	for (size_t i = 0; i < MAX_OPEN; i++)
+		if (query->open[i].try && &query->targets[query->open[i].target] == target)
+			return true;
+	return false;
+}
+
 /* No server is left to ask. The caller returns at once. */
 static void query_give_up(struct dns_query *query)
 {
@@ -413,7 +421,8 @@ static void query_advance(struct dns_query *query, bool is_due)
 		}
 		query->last_step = query->step++;
 		err = query_start_try(query, query->last_step);
-		if (err < 0) {
+		/* A fault here is no reason not to hear what is under way: then it is as if that message was lost. */
+		if (err < 0 && !is_open_to(query, target)) {
 			query->fault = err;
 			query_server_failed(query, target, err);
 			continue;
@@ -424,8 +433,8 @@ static void query_advance(struct dns_query *query, bool is_due)
 			query_finish(query, -ENOMEM);
 		return;
 	}
-	if (count_open(query) == 0)
-		query_give_up(query);
+	/* What is still open is older than the failure of its own server. */
+	query_give_up(query);
 }
 
 /* The first turn: who comes first, and who is due for a probe. */
@@ -511,7 +520,8 @@ static void query_on_answer(struct dns_try *try, int status, void *arg)
 		query->fault = status;
 	else
 		query->has_failure = true;
-	query_server_failed(query, target, status);
+	if (!dns_try_is_fault(status) || !is_open_to(query, target))
+		query_server_failed(query, target, status);
 	query_advance(query, false);
 }
 
