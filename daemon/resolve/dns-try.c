@@ -473,7 +473,8 @@ static bool try_use_remnant(struct dns_try *try, const uint8_t *packet, size_t l
 		try_go_to_tcp(try);
 		return true;
 	case DNS_REMNANT_REFUSED:
-		if (!try->has_edns)
+		/* It has neither the question nor a cookie, and would take EDNS and cookies from a server that has them. */
+		if (!try->has_edns || try->params.server->edns == DNS_YES)
 			return false;
 		try_without_edns(try);
 		return true;
