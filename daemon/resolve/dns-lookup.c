@@ -53,7 +53,8 @@ struct flight {
 	struct dns_answer *part; /* owned: a chain whose end is being asked for; NULL: none */
 	bool is_over;		 /* it tells its lookups, one after the other */
 	TAILQ_HEAD(, dns_lookup) waiting;
-	bool is_background;  /* goes on without askers, until the timer */
+	bool is_background;		/* goes on without askers, until the timer */
+	TAILQ_ENTRY(flight) background; /* with is_background */
 	bool is_late;	     /* a stale answer was given in its place: do so at once from now on */
 	struct event *timer; /* owned; NULL: it was never in the background, or no longer is */
 };
@@ -82,10 +83,12 @@ struct dns_lookups {
 	struct dns_cache *cache; /* owned, as the next three */
 	struct dns_upstream upstream;
 	LIST_HEAD(, flight) flights[N_BUCKETS];
+	TAILQ_HEAD(, flight) background; /* the oldest first */
 	size_t n_flights, n_background;
 };
 
 static void lookup_on_timer(evutil_socket_t fd, short what, void *arg);
+static void end_background(struct flight *flight);
 static void flight_on_timer(evutil_socket_t fd, short what, void *arg);
 static void flight_on_answer(struct dns_query *query, int status, void *arg);
 
@@ -97,6 +100,7 @@ int dns_lookups_new(struct dns_lookups **ret, const struct dns_cache_params *cac
 
 	if (!lookups)
 		return -ENOMEM;
+	TAILQ_INIT(&lookups->background);
 	lookups->base = lookups->upstream.base = base;
 	lookups->config = config;
 	lookups->cache_params = *cache;
@@ -127,13 +131,21 @@ static struct flight *flight_free(struct flight *flight)
 	return NULL;
 }
 
+static void flight_leave_background(struct flight *flight)
+{
+	if (!flight->is_background)
+		return;
+	flight->is_background = false;
+	TAILQ_REMOVE(&flight->lookups->background, flight, background);
+	flight->lookups->n_background--;
+}
+
 /* Takes it out of the table, so that a new question of the same kind is a flight of its own. */
 static void flight_remove(struct flight *flight)
 {
 	LIST_REMOVE(flight, entry);
 	flight->lookups->n_flights--;
-	if (flight->is_background)
-		flight->lookups->n_background--;
+	flight_leave_background(flight);
 }
 
 struct dns_lookups *dns_lookups_free(struct dns_lookups *lookups)
@@ -410,6 +422,7 @@ static void put_in_background(struct flight *flight)
 	if (!flight->timer || evtimer_add(flight->timer, &wait) < 0)
 		return;
 	flight->is_background = true;
+	TAILQ_INSERT_TAIL(&lookups->background, flight, background);
 	lookups->n_background++;
 }
 
@@ -530,6 +543,10 @@ static void lookup_on_timer(evutil_socket_t fd, short what, void *arg)
 	}
 	assert(lookup->state == LOOKUP_WAITING);
 	if (lookup->has_stale) {
+		/* Without a place there it would end with its askers, each time, and never be answered by a slow server. */
+		if (!lookup->flight->is_background &&
+		    lookup->lookups->n_background == BACKGROUND_MAX)
+			end_background(TAILQ_FIRST(&lookup->lookups->background));
 		put_in_background(lookup->flight);
 		lookup->flight->is_late = lookup->flight->is_background;
 		if (finish_stale(lookup))
@@ -568,14 +585,10 @@ static void note_failure(struct flight *flight, int status, const struct dns_ans
 					    &failure, now_us);
 }
 
-static void flight_on_timer(evutil_socket_t fd, short what, void *arg)
+/* It has been in the background for long enough. */
+static void end_background(struct flight *flight)
 {
-	struct flight *flight = arg;
-
-	(void)fd;
-	(void)what;
-	flight->is_background = false;
-	flight->lookups->n_background--;
+	flight_leave_background(flight);
 	event_free(flight->timer);
 	flight->timer = NULL;
 	note_failure(flight, -ASOCK_E_SERVER_FAILED, NULL, &(struct endpoint){ 0 });
@@ -584,6 +597,13 @@ static void flight_on_timer(evutil_socket_t fd, short what, void *arg)
 	dns_query_abandon(flight->query);
 	flight_remove(flight);
 	flight_free(flight);
+}
+
+static void flight_on_timer(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd;
+	(void)what;
+	end_background(arg);
 }
 
 /* One lookup hears of the end. */

@@ -10,6 +10,7 @@ import time
 import pytest
 
 import wire
+from daemon import wait_for
 from upstream import NXDOMAIN, SERVFAIL, Upstream, address, ptr, soa, srv
 from wire import CallError, Client
 
@@ -147,3 +148,21 @@ def test_bare_header_takes_edns_from_no_server_that_has_it(connected):
         assert reply["endpoints"][0]["address"] == TRUE
     server.socket.close()
     assert server.edns == [True] * 4
+
+
+def test_questions_in_the_background_make_room_for_newer_ones(servers, connected):
+    """Whoever fills their stock must not leave others with stale answers for ever."""
+    upstream = servers()
+    names = [f"slow{number}.test" for number in range(64)]
+    upstream.rule("*", "A", [address(TRUE, ttl=1)])
+    client, _ = connected(upstream.lines())
+    for name in [*names, "one.test"]:
+        client.call(wire.RESOLVE, host=name, family="inet")
+    time.sleep(1.1)
+    upstream.rule("*", "A", silent=1)
+    upstream.rule("one.test", "A", [address("192.0.2.81")], delay=60_000)
+    for name in [*names, "one.test"]:
+        assert client.call(wire.RESOLVE, host=name, family="inet")["source"] == "stale"
+    wait_for(lambda: client.call(wire.RESOLVE, host="one.test", family="inet")["endpoints"][0]
+             ["address"] == "192.0.2.81", "the fresh answer", 1)
+    upstream.rule("*", "A", [address(TRUE)])
