@@ -28,7 +28,6 @@
 #include "protocol/error.h"
 
 #define HOSTS_ADDRESSES_MAX 64
-#define CANDIDATES_MAX	    (LIMIT_SEARCH_DOMAINS + 1)
 
 struct resolver {
 	struct hosts *hosts;
@@ -322,19 +321,16 @@ static void fail_all(struct resolve *resolve, int status)
 	finish_unfound(resolve);
 }
 
-/* Whether a name may go to unicast DNS at all. */
-static bool is_for_dns(const char *name)
-{
-	return name_classify(name) == NAME_HOST;
-}
-
 static void add_candidate(struct resolve *resolve, const char *suffix)
 {
 	char *candidate = resolve->candidates[resolve->n_candidates];
 	int len = snprintf(candidate, sizeof(resolve->candidates[0]), "%s%s%s", resolve->name.text,
 			   *suffix ? "." : "", suffix);
 
-	if (len > 0 && (size_t)len < sizeof(resolve->candidates[0]) && is_for_dns(candidate))
+	if (len <= 0 || (size_t)len >= sizeof(resolve->candidates[0]))
+		return;
+	/* Whether it may go to unicast DNS at all; of the name itself that is known. */
+	if (!*suffix || name_classify(candidate) == NAME_HOST)
 		resolve->n_candidates++;
 }
 
@@ -343,7 +339,7 @@ static int make_candidates(struct resolve *resolve, const struct dns_config *con
 {
 	unsigned int dots = 0;
 
-	resolve->candidates = calloc(CANDIDATES_MAX, sizeof(*resolve->candidates));
+	resolve->candidates = calloc(config->n_search + 1, sizeof(*resolve->candidates));
 	if (!resolve->candidates)
 		return -ENOMEM;
 	for (const char *c = resolve->name.text; *c; c++)
@@ -520,8 +516,8 @@ static void ask_candidate(struct resolve *resolve)
 static void start_dns(struct resolve *resolve)
 {
 	const struct dns_config *config = dns_lookups_refresh_config(resolve->resolver->lookups);
-	int r = is_for_dns(resolve->name.text) ? make_candidates(resolve, config)
-					       : -ASOCK_E_NAME_NOT_FOUND;
+	int r = resolve->name.kind == NAME_HOST ? make_candidates(resolve, config)
+						: -ASOCK_E_NAME_NOT_FOUND;
 
 	if (r == 0 && resolve->n_candidates == 0)
 		r = -ASOCK_E_NAME_NOT_FOUND;
