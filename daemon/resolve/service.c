@@ -68,7 +68,7 @@ struct service {
 	struct held held[N_FAMILIES];	     /* the host's */
 	bool is_host_done;
 	int host_status;
-	struct service_target targets[SERVICE_TARGETS_MAX];
+	struct service_target *targets; /* owned, as parts; NULL as long as there are none */
 	size_t n_targets;
 	struct part *parts; /* owned, as many as targets */
 	bool is_unordered;  /* HOLD_US are over */
@@ -178,6 +178,7 @@ struct service *service_free(struct service *service)
 		held_done(service->parts[i].held);
 	}
 	free(service->parts);
+	free(service->targets);
 	held_done(service->held);
 	resolve_free(service->host);
 	if (service->timer)
@@ -403,7 +404,8 @@ static void use_targets(struct service *service, struct srv_target *targets, siz
 	if (n > SERVICE_TARGETS_MAX)
 		n = SERVICE_TARGETS_MAX;
 	service->parts = calloc(n, sizeof(*service->parts));
-	if (!service->parts) {
+	service->targets = calloc(n, sizeof(*service->targets));
+	if (!service->parts || !service->targets) {
 		service_finish(service, -ENOMEM);
 		return;
 	}
