@@ -84,7 +84,7 @@ static void lower(const char *key, size_t *limit, size_t max)
 }
 
 /* More than RLIMIT_NOFILE can hold is no limit: half of it is for clients, a quarter for attempts,
- * an eighth for questions. */
+ * a sixteenth for questions, which may have four sockets each. */
 static void fit_limits(struct config *config)
 {
 	struct rlimit files;
@@ -96,7 +96,7 @@ static void fit_limits(struct config *config)
 	lower("CallsInFlightPerUid", &config->calls_in_flight_per_uid, files.rlim_cur / 32);
 	lower("AttemptsInFlight", &config->attempts_in_flight, files.rlim_cur / 4);
 	lower("DescriptorsInFlight", &config->descriptors_in_flight, files.rlim_cur / 2);
-	lower("QuestionsInFlight", &config->questions_in_flight, files.rlim_cur / 8);
+	lower("QuestionsInFlight", &config->questions_in_flight, files.rlim_cur / 16);
 }
 
 /* Loads the configuration and puts it in force as a whole, or leaves everything as it is. Logs what is wrong. */

@@ -48,7 +48,7 @@
 #define N_RULES	    ADDRSORT_RULE_10 /* those that have a number come before it */
 
 /* One address in each place, whichever came last. */
-#define MEMORY_PLACES 256
+#define MEMORY_PLACES 4096
 #define MEMORY_US     USEC_PER_SEC
 
 struct memory_place {

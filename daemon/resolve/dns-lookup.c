@@ -26,6 +26,7 @@
 #include "daemon/resolve/dns-name.h"
 #include "daemon/resolve/dns-query.h"
 #include "daemon/resolve/dns-stream.h"
+#include "daemon/resolve/name.h"
 #include "protocol/error.h"
 
 #define STALE_WAIT_US	30000		   /* for a fresh answer while there is a stale one */
@@ -34,6 +35,7 @@
 #define BACKGROUND_MAX	64		    /* questions without askers */
 #define PREFETCH_PART	10		    /* the last tenth of the TTL */
 #define PREFETCH_MIN_US (10 * USEC_PER_SEC) /* of a TTL that is worth it */
+#define PARTS_MAX	4		    /* further questions for the end of a chain */
 #define N_BUCKETS	256
 
 enum lookup_state {
@@ -51,6 +53,7 @@ struct flight {
 	uint64_t generation;	 /* of the configuration whose servers are asked */
 	struct dns_query *query; /* owned */
 	struct dns_answer *part; /* owned: a chain whose end is being asked for; NULL: none */
+	unsigned int n_parts;	 /* asked for so far */
 	bool is_over;		 /* it tells its lookups, one after the other */
 	TAILQ_HEAD(, dns_lookup) waiting;
 	bool is_background;		/* goes on without askers, until the timer */
@@ -670,6 +673,9 @@ static int ask_for_end(struct flight *flight, struct dns_answer **answer)
 	char name[LIMIT_NAME_BYTES + 1];
 	int r = dns_answer_get_canonical(*answer, flight->name, name);
 
+	/* A server's word must not make this one ask for what nobody may ask for here, nor for ever. */
+	if (r == 0 && (name_classify(name) != NAME_HOST || ++flight->n_parts > PARTS_MAX))
+		r = -EBADMSG;
 	if (r < 0)
 		return r;
 	flight->query = NULL;

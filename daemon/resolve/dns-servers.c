@@ -355,6 +355,11 @@ void dns_servers_learn_tls(struct dns_server *server, bool works, uint64_t now_u
 	learn(&server->tls, &server->tls_until_us, works, now_us + FORGET_TCP_US);
 }
 
+void dns_servers_learn_case(struct dns_server *server, bool works, uint64_t now_us)
+{
+	learn(&server->keeps_case, &server->case_until_us, works, now_us + FORGET_US);
+}
+
 bool dns_servers_may_edns(struct dns_server *server, uint64_t now_us)
 {
 	return may(&server->edns, server->edns_until_us, now_us);
@@ -368,6 +373,11 @@ bool dns_servers_may_tcp(struct dns_server *server, uint64_t now_us)
 bool dns_servers_may_tls(struct dns_server *server, uint64_t now_us)
 {
 	return may(&server->tls, server->tls_until_us, now_us);
+}
+
+bool dns_servers_may_case(struct dns_server *server, uint64_t now_us)
+{
+	return may(&server->keeps_case, server->case_until_us, now_us);
 }
 
 int dns_servers_make_cookie(struct dns_server *server)

@@ -53,7 +53,8 @@ struct dns_server {
 	uint64_t probe_at_us, probe_wait_us;
 
 	enum dns_known edns, tcp, tls, keeps_case;
-	uint64_t edns_until_us, tcp_until_us, tls_until_us; /* when a DNS_NO is forgotten */
+	/* When a DNS_NO is forgotten. */
+	uint64_t edns_until_us, tcp_until_us, tls_until_us, case_until_us;
 	uint8_t cookie[DNS_COOKIE_MAX_BYTES]; /* the client's part, then the server's (RFC 7873) */
 	size_t cookie_len;		      /* 0: not made yet */
 
@@ -128,9 +129,11 @@ void dns_servers_on_trouble(struct dns_server *server, int error);
 void dns_servers_learn_edns(struct dns_server *server, bool works, uint64_t now_us);
 void dns_servers_learn_tcp(struct dns_server *server, bool works, uint64_t now_us);
 void dns_servers_learn_tls(struct dns_server *server, bool works, uint64_t now_us);
+void dns_servers_learn_case(struct dns_server *server, bool works, uint64_t now_us);
 bool dns_servers_may_edns(struct dns_server *server, uint64_t now_us);
 bool dns_servers_may_tcp(struct dns_server *server, uint64_t now_us);
 bool dns_servers_may_tls(struct dns_server *server, uint64_t now_us);
+bool dns_servers_may_case(struct dns_server *server, uint64_t now_us);
 
 /* The cookie to send: the client's part is made here, of the kernel's randomness. -errno: there is none. */
 MUST_CHECK int dns_servers_make_cookie(struct dns_server *server);

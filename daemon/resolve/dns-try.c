@@ -108,7 +108,10 @@ int dns_try_new(struct dns_try **ret, const struct dns_try_params *params, struc
 	try->params.name = NULL;
 	memcpy(try->name, params->name, name_len + 1);
 	err = endpoint_to_sockaddr(&params->server->config.endpoint, &address, &address_len);
-	if (err == 0 && params->random_case && params->server->keeps_case != DNS_NO)
+	/* From here on it tells whether this name's case is random. */
+	try->params.random_case =
+		params->random_case && dns_servers_may_case(params->server, clock_now_us());
+	if (err == 0 && try->params.random_case)
 		err = randomize_case(try->name);
 	if (err < 0)
 		return err;
@@ -393,7 +396,7 @@ static bool try_is_suspicious(struct dns_try *try, const uint8_t *packet,
 	if (try->has_edns && server->cookie_len > DNS_COOKIE_CLIENT_BYTES && head->cookie_len == 0)
 		return true;
 	if (try->params.random_case && !dns_packet_has_case(packet, try->name)) {
-		server->keeps_case = DNS_NO;
+		dns_servers_learn_case(server, false, try->sent_us);
 		return true;
 	}
 	return false;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The hosts file in memory. It may hold a hundred thousand names (lists of what to block do), and
- * every request looks here before it asks DNS, so names are found by hash. All of it stands in four
+ * every request looks here before it asks DNS, so names are found by hash, and addresses too. All of it stands in four
  * arrays: the text itself with NULs behind its words, addresses (one a line), names, and links from
  * a name to its addresses in the order of the file. Their size is bounded by that of the file, and
  * so by LIMIT_FILE_BYTES.
@@ -32,7 +32,9 @@ struct host_name {
 
 struct link {
 	uint32_t address;
-	uint32_t next; /* link of the same name */
+	uint32_t name;
+	uint32_t next;	    /* link of the same name */
+	uint32_t next_here; /* link in the same place by address */
 };
 
 struct table {
@@ -41,7 +43,8 @@ struct table {
 	struct host_name *names;
 	struct link *links;
 	uint32_t *buckets; /* first name each; a power of two, at least as many as names */
-	size_t n_addresses, n_names, n_links, n_buckets;
+	uint32_t *places;  /* first link each, by address; a power of two, made when all is read */
+	size_t n_addresses, n_names, n_links, n_buckets, n_places;
 	size_t addresses_size, names_size, links_size;
 	struct file_bad_lines bad;
 };
@@ -58,6 +61,7 @@ static void table_done(struct table *table)
 	free(table->names);
 	free(table->links);
 	free(table->buckets);
+	free(table->places);
 	*table = (struct table){ 0 };
 }
 
@@ -158,7 +162,9 @@ static int add_link(struct table *table, struct host_name *name)
 	if (grow(&links, &table->links_size, table->n_links, sizeof(*table->links)) < 0)
 		return -ENOMEM;
 	table->links = links;
-	table->links[table->n_links++] = (struct link){ .address = address, .next = NONE };
+	table->links[table->n_links++] = (struct link){ .address = address,
+							.name = (uint32_t)(name - table->names),
+							.next = NONE };
 	if (name->first == NONE)
 		name->first = new_link;
 	else
@@ -218,6 +224,37 @@ static int read_line(struct table *table, char *line)
 	return n_names > 0 ? good : 0;
 }
 
+static size_t place_of(const struct table *table, const struct address *address)
+{
+	uint32_t hash = UINT32_C(2166136261);
+
+	for (size_t i = 0; i < sizeof(address->bytes); i++)
+		hash = (hash ^ address->bytes[i]) * UINT32_C(16777619);
+	return hash & (table->n_places - 1);
+}
+
+/* So that names are found by address; in the order of the file. */
+static int index_addresses(struct table *table)
+{
+	size_t n = MIN_BUCKETS;
+
+	while (n < table->n_links)
+		n *= 2;
+	table->places = malloc(n * sizeof(*table->places));
+	if (!table->places)
+		return -ENOMEM;
+	table->n_places = n;
+	memset(table->places, 0xff, n * sizeof(*table->places));
+	for (size_t i = table->n_links; i-- > 0;) {
+		struct link *link = &table->links[i];
+		uint32_t *place = &table->places[place_of(table, &table->addresses[link->address])];
+
+		link->next_here = *place;
+		*place = (uint32_t)i;
+	}
+	return 0;
+}
+
 /* A file_load_fn. */
 static int load(void *arg, char *text, size_t len)
 {
@@ -235,6 +272,8 @@ static int load(void *arg, char *text, size_t len)
 		if (r == 0)
 			file_lines_mark_bad(&lines);
 	}
+	if (index_addresses(&table) < 0)
+		return -ENOMEM;
 	table.bad = lines.bad;
 	file_follow_warn_bad_lines(&hosts->file, &table.bad);
 	table_done(&hosts->table);
@@ -287,26 +326,20 @@ size_t hosts_lookup(struct hosts *hosts, const char *name, struct address *ret, 
 	return n;
 }
 
-static bool has_address(const struct table *table, const struct host_name *name,
-			const struct address *address)
-{
-	for (uint32_t i = name->first; i != NONE; i = table->links[i].next)
-		if (address_equal(&table->addresses[table->links[i].address], address))
-			return true;
-	return false;
-}
-
 size_t hosts_find_names(struct hosts *hosts, const struct address *address,
 			char (*ret)[LIMIT_NAME_BYTES + 1], size_t max)
 {
 	const struct table *table = &hosts->table;
+	uint32_t i;
 	size_t n = 0;
 
 	file_follow_refresh(&hosts->file, load, hosts);
-	for (size_t i = 0; i < table->n_names && n < max; i++) {
-		const char *text = table->text + table->names[i].text;
+	i = table->n_links > 0 ? table->places[place_of(table, address)] : NONE;
+	for (; i != NONE && n < max; i = table->links[i].next_here) {
+		const struct link *link = &table->links[i];
+		const char *text = table->text + table->names[link->name].text;
 
-		if (has_address(table, &table->names[i], address))
+		if (address_equal(&table->addresses[link->address], address))
 			memcpy(ret[n++], text, strlen(text) + 1);
 	}
 	return n;

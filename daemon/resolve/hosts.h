@@ -33,7 +33,7 @@ MUST_CHECK int hosts_parse(struct hosts *hosts, const char *text, size_t len);
  */
 size_t hosts_lookup(struct hosts *hosts, const char *name, struct address *ret, size_t max);
 
-/* Names that have this address, in the order of the file, at most max. Answers how many were written. It looks at all names. */
+/* Names that have this address, in the order of the file, at most max. Answers how many were written. */
 size_t hosts_find_names(struct hosts *hosts, const struct address *address,
 			char (*ret)[LIMIT_NAME_BYTES + 1], size_t max);
 

@@ -10,6 +10,7 @@
 #include <linux/rtnetlink.h>
 #include <net/if.h>
 #include <net/if_arp.h>
+#include <poll.h>
 #include <sched.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -79,8 +80,22 @@ static struct address parse(const char *text)
 	return address;
 }
 
+/* A socket that is told of changes. */
+static int listen_for_changes(void)
+{
+	struct sockaddr_nl groups = { .nl_family = AF_NETLINK,
+				      .nl_groups = RTMGRP_IPV4_IFADDR | RTMGRP_IPV6_IFADDR };
+	int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
+
+	ck_assert_int_ge(fd, 0);
+	ck_assert_int_eq(bind(fd, (struct sockaddr *)&groups, sizeof(groups)), 0);
+	return fd;
+}
+
 static void change(const struct change *change)
 {
+	CLEANUP(fd_closep) int news = listen_for_changes();
+	struct pollfd readable = { .fd = news, .events = POLLIN };
 	struct address address = parse(change->address);
 	struct address peer = parse(change->peer ? change->peer : change->address);
 	struct ifa_cacheinfo times = { .ifa_prefered = change->preferred_s, .ifa_valid = FOREVER };
@@ -103,6 +118,8 @@ static void change(const struct change *change)
 	if (change->type == RTM_NEWADDR)
 		add_attribute(&message, IFA_CACHEINFO, &times, sizeof(times));
 	ask(&message);
+	/* The kernel may tell of an IPv6 address a moment after it has taken it. */
+	ck_assert_int_eq(poll(&readable, 1, 5000), 1);
 }
 
 static void add(unsigned int interface, const char *address, uint8_t prefix_len)
