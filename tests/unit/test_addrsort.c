@@ -8,7 +8,9 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 
+#include "daemon/base/clock.h"
 #include "daemon/connect/gai-conf.h"
 #include "protocol/text.h"
 #include "tests/support/suite.h"
@@ -656,6 +658,39 @@ START_TEST(what_the_kernel_tells_of_the_source_is_found)
 }
 END_TEST
 
+START_TEST(the_kernels_choice_is_remembered_for_a_second)
+{
+	CLEANUP(addrsort_memory_freep) struct addrsort_memory *memory = NULL;
+	struct addrsort_env env = { 0 };
+	struct endpoint destination = { .address = parse("127.0.0.1"), .port = 9 };
+	struct addrsort_source source;
+	uint64_t now_us = 1000000;
+	struct rlimit before, files;
+
+	ck_assert_int_eq(addrsort_memory_new(&memory), 0);
+	env.memory = memory;
+	clock_set_fake(&now_us);
+	addrsort_find_source(&env, &destination, &source);
+	ck_assert_int_eq(source.address.family, AF_INET);
+	/* Without descriptors nobody can be asked. */
+	ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &before), 0);
+	files = (struct rlimit){ 0, before.rlim_max };
+	ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &files), 0);
+	now_us += 999999;
+	addrsort_find_source(&env, &destination, &source);
+	ck_assert_int_eq(source.address.family, AF_INET);
+	destination.address = parse("127.0.0.2");
+	addrsort_find_source(&env, &destination, &source);
+	ck_assert_int_eq(source.address.family, 0);
+	destination.address = parse("127.0.0.1");
+	now_us++;
+	addrsort_find_source(&env, &destination, &source);
+	ck_assert_int_eq(source.address.family, 0);
+	ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &before), 0);
+	clock_set_fake(NULL);
+}
+END_TEST
+
 /* The rules between each and the next: digits, 0 for rule 10, t target, i interleaved, p preference. */
 static const struct {
 	struct row row;
@@ -884,6 +919,7 @@ END_TEST
 SUITE_MAIN("addrsort", destinations_are_ordered_as_the_table_says,
 	   the_first_of_two_does_not_depend_on_their_order, nothing_is_sorted_into_nothing,
 	   the_largest_list_comes_back_complete, the_kernel_names_the_source,
-	   what_the_kernel_tells_of_the_source_is_found, each_place_in_the_order_is_explained,
+	   what_the_kernel_tells_of_the_source_is_found,
+	   the_kernels_choice_is_remembered_for_a_second, each_place_in_the_order_is_explained,
 	   rules_have_texts, the_policy_table_decides, equal_families_do_not_go_round_in_a_circle,
 	   a_family_that_does_not_exist_has_no_source)

@@ -203,7 +203,15 @@ START_TEST(the_end_of_a_chain_that_an_answer_leaves_open_is_asked_for)
 		{ .name = "servfail.example", .rcode = 2 },
 		{ .name = "round.example", .chain = "about.example", .no_soa = true },
 		{ .name = "about.example", .chain = "round.example", .no_soa = true },
+		{ .name = "hidden.example", .chain = "x.onion", .no_soa = true },
+		{ .name = "one.example", .chain = "two.example", .no_soa = true },
+		{ .name = "two.example", .chain = "three.example", .no_soa = true },
+		{ .name = "three.example", .chain = "four.example", .no_soa = true },
+		{ .name = "four.example", .chain = "five.example", .no_soa = true },
+		{ .name = "five.example", .chain = "six.example", .no_soa = true },
+		{ .name = "six.example", .addresses = "192.0.2.1" },
 	};
+	size_t n_asked;
 	struct lookup_op op = { 0 };
 	struct lookup_rig rig;
 
@@ -224,6 +232,16 @@ START_TEST(the_end_of_a_chain_that_an_answer_leaves_open_is_asked_for)
 	ck_assert(op.result.has_rcode && op.result.rcode == DNS_RCODE_SERVFAIL);
 	run(&op, &rig, "round.example", DNS_TYPE_A);
 	ck_assert_int_eq(op.status, -ASOCK_E_SERVER_FAILED);
+	/* What may not be asked for is not asked for at a server's word, and there is an end of following. */
+	n_asked = lookup_rig_count(&rig);
+	run(&op, &rig, "hidden.example", DNS_TYPE_A);
+	ck_assert_int_eq(op.status, -ASOCK_E_SERVER_FAILED);
+	ck_assert_uint_eq(lookup_rig_count(&rig), n_asked + 1);
+	run(&op, &rig, "two.example", DNS_TYPE_A);
+	lookup_op_expect(&op, SOURCE_DNS, "192.0.2.1");
+	run(&op, &rig, "one.example", DNS_TYPE_A);
+	ck_assert_int_eq(op.status, -ASOCK_E_SERVER_FAILED);
+	ck_assert_uint_eq(lookup_rig_count(&rig), n_asked + 1 + 5 + 5);
 	ck_assert_uint_eq(dns_lookups_get_n(rig.lookups), 0);
 	lookup_rig_close(&rig);
 }

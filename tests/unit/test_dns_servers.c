@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "daemon/base/clock.h"
+#include "protocol/error.h"
 #include "tests/support/suite.h"
 
 #define MS(n)	((n)*USEC_PER_MSEC)
@@ -198,6 +199,41 @@ START_TEST(a_server_whose_answer_is_overdue_goes_behind_until_it_is_settled)
 	dns_servers_on_overdue(rig.servers[0], -1);
 	ck_assert_int_eq(dns_servers_get_state(rig.servers[0]), DNS_SERVER_GOOD);
 	assert_order(&rig, 0, "012");
+	rig_close(&rig);
+}
+END_TEST
+
+START_TEST(a_server_that_only_fails_goes_behind_until_it_is_of_use)
+{
+	struct rig rig;
+
+	rig_open(&rig, 2);
+	for (int i = 0; i < 2; i++)
+		dns_servers_on_failure(rig.servers[0], -ASOCK_E_SERVER_FAILED, NOW);
+	assert_order(&rig, 0, "01");
+	dns_servers_on_failure(rig.servers[0], -ASOCK_E_SERVER_FAILED, NOW);
+	assert_order(&rig, 0, "10");
+	ck_assert_int_eq(dns_servers_get_state(rig.servers[0]), DNS_SERVER_SLOW);
+	ck_assert(take_probe(&rig, 0, NOW));
+	dns_servers_on_success(rig.servers[0]);
+	assert_order(&rig, 0, "01");
+	rig_close(&rig);
+}
+END_TEST
+
+START_TEST(a_server_that_others_have_overtaken_is_late)
+{
+	struct rig rig;
+
+	rig_open(&rig, 1);
+	dns_servers_on_overdue(rig.servers[0], 1);
+	ck_assert(!dns_servers_is_late(rig.servers[0]));
+	dns_servers_on_late(rig.servers[0], 1);
+	ck_assert(dns_servers_is_late(rig.servers[0]));
+	dns_servers_on_late(rig.servers[0], -1);
+	ck_assert(!dns_servers_is_late(rig.servers[0]));
+	dns_servers_on_silence(rig.servers[0], NOW);
+	ck_assert(dns_servers_is_late(rig.servers[0]));
 	rig_close(&rig);
 }
 END_TEST
@@ -451,6 +487,7 @@ START_TEST(what_does_not_work_is_forgotten_what_does_is_not)
 		{ dns_servers_learn_edns, dns_servers_may_edns, SEC(300) },
 		{ dns_servers_learn_tcp, dns_servers_may_tcp, SEC(60) },
 		{ dns_servers_learn_tls, dns_servers_may_tls, SEC(60) },
+		{ dns_servers_learn_case, dns_servers_may_case, SEC(300) },
 	};
 	struct rig rig;
 
@@ -619,8 +656,9 @@ SUITE_MAIN("dns_servers", round_trips_are_smoothed_as_tcp_does,
 	   unknown_servers_keep_the_order_of_the_configuration,
 	   a_somewhat_slower_first_server_stays_the_first, a_much_slower_server_goes_behind,
 	   a_server_whose_answer_is_overdue_goes_behind_until_it_is_settled,
-	   dead_servers_go_last_behind_the_slow_ones, a_dead_server_is_no_measure_for_the_others,
-	   five_duplicates_are_granted_in_advance,
+	   a_server_that_only_fails_goes_behind_until_it_is_of_use,
+	   a_server_that_others_have_overtaken_is_late, dead_servers_go_last_behind_the_slow_ones,
+	   a_dead_server_is_no_measure_for_the_others, five_duplicates_are_granted_in_advance,
 	   a_thousand_questions_have_fifty_duplicates_at_most, savings_of_a_quiet_time_are_bounded,
 	   a_server_that_never_answered_is_dead_after_one_silence,
 	   a_server_that_has_answered_is_dead_after_three_in_a_row,
