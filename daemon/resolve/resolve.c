@@ -152,6 +152,11 @@ struct dns_lookups *resolver_get_lookups(struct resolver *resolver)
 	return resolver->lookups;
 }
 
+bool resolver_is_dns_first(const struct resolver *resolver)
+{
+	return resolver->dns_first;
+}
+
 struct hosts *resolver_get_hosts(struct resolver *resolver)
 {
 	return resolver->hosts;

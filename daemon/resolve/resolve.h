@@ -43,6 +43,7 @@ MUST_CHECK int resolver_configure(struct resolver *resolver, const struct resolv
 
 struct dns_lookups *resolver_get_lookups(struct resolver *resolver);
 struct hosts *resolver_get_hosts(struct resolver *resolver);
+bool resolver_is_dns_first(const struct resolver *resolver);
 
 /* As services_resolve. */
 MUST_CHECK int resolver_get_port(struct resolver *resolver, const char *service,

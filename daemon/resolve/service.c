@@ -482,6 +482,7 @@ static bool wants_srv(struct service *service, int *ret)
 {
 	const struct resolve_params *params = &service->params.resolve;
 	const struct name *host = resolve_get_host(service->host);
+	bool is_hosts_first = !resolver_is_dns_first(service->resolver);
 	struct address address;
 
 	*ret = -ASOCK_E_NAME_NOT_FOUND;
@@ -489,7 +490,8 @@ static bool wants_srv(struct service *service, int *ret)
 		return false;
 	if (!service->params.srv_only &&
 	    (!resolve_asks_name_first(service->host) ||
-	     hosts_lookup(resolver_get_hosts(service->resolver), host->text, &address, 1) > 0))
+	     (is_hosts_first &&
+	      hosts_lookup(resolver_get_hosts(service->resolver), host->text, &address, 1) > 0)))
 		return false;
 	*ret = -ASOCK_E_DENIED;
 	return params->allow(service->srv_name, params->arg);

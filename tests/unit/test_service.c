@@ -434,6 +434,10 @@ START_TEST(where_there_can_be_none_no_srv_records_are_asked_for)
 	ck_assert_uint_eq(dns_server_count(rig.scene.server, "_http._tcp.single", DNS_RULE_SRV), 1);
 	run(&rig, "www.example");
 	ck_assert_uint_eq(dns_server_count(rig.scene.server, SRV_NAME ".example", 0), 0);
+	rig.scene.files.dns_first = true;
+	resolve_scene_configure(&rig.scene);
+	run(&rig, "hosts.test");
+	ck_assert_uint_eq(dns_server_count(rig.scene.server, "_http._tcp.hosts.test", 0), 1);
 	rig_close(&rig);
 }
 END_TEST
