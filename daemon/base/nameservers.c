@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "protocol/hostport.h"
+#include "protocol/text.h"
 
 /* Longer than any address with a zone, brackets and a port. */
 #define SERVER_TEXT_BYTES 128
@@ -80,10 +81,10 @@ bool nameservers_is_usable(const struct name_server *server)
 	return !server->zone[0] || server->endpoint.address.scope > 0;
 }
 
-static bool is_equal(const struct name_server *a, const struct name_server *b)
+bool nameservers_is_same(const struct name_server *a, const struct name_server *b)
 {
 	return endpoint_equal(&a->endpoint, &b->endpoint) && a->tls == b->tls &&
-	       strcmp(a->tls_name, b->tls_name) == 0 && strcmp(a->zone, b->zone) == 0;
+	       text_equal_fold(a->tls_name, b->tls_name);
 }
 
 bool nameservers_equal(const struct name_servers *a, const struct name_servers *b)
@@ -91,7 +92,8 @@ bool nameservers_equal(const struct name_servers *a, const struct name_servers *
 	if (a->n_servers != b->n_servers || a->n_domains != b->n_domains)
 		return false;
 	for (size_t i = 0; i < a->n_servers; i++)
-		if (!is_equal(&a->servers[i], &b->servers[i]))
+		if (!nameservers_is_same(&a->servers[i], &b->servers[i]) ||
+		    strcmp(a->servers[i].zone, b->servers[i].zone) != 0)
 			return false;
 	for (size_t i = 0; i < a->n_domains; i++)
 		if (strcmp(a->domains[i], b->domains[i]) != 0)

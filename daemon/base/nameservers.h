@@ -53,6 +53,8 @@ void nameservers_find_zone(struct name_server *server);
 /* Whether there is a place to send to: false for a server whose interface was not found. */
 bool nameservers_is_usable(const struct name_server *server);
 
+/* Whether both are the same server, spoken to in the same way. */
+bool nameservers_is_same(const struct name_server *a, const struct name_server *b);
 bool nameservers_equal(const struct name_servers *a, const struct name_servers *b);
 
 /* *ret owns its domains then. -ENOMEM. */

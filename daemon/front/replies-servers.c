@@ -21,7 +21,7 @@ static json_t *format_domains(const struct dns_config *config, const struct name
 		bool is_member = false;
 
 		for (size_t j = 0; j < group->n_servers; j++)
-			is_member = is_member || dns_servers_is_same(&group->servers[j], server);
+			is_member = is_member || nameservers_is_same(&group->servers[j], server);
 		if (is_member && i == 0)
 			failed |= members_append(array, json_string("."));
 		for (size_t j = 0; is_member && i > 0 && j < group->n_domains; j++) {
@@ -148,7 +148,7 @@ static bool is_repeated(const struct dns_config *config, size_t group, size_t in
 
 	for (size_t i = 0; i <= group; i++)
 		for (size_t j = 0; j < (i < group ? config->groups[i].n_servers : index); j++)
-			if (dns_servers_is_same(&config->groups[i].servers[j], server))
+			if (nameservers_is_same(&config->groups[i].servers[j], server))
 				return true;
 	return false;
 }

@@ -62,17 +62,11 @@ struct dns_servers *dns_servers_free(struct dns_servers *servers)
 	return NULL;
 }
 
-bool dns_servers_is_same(const struct name_server *a, const struct name_server *b)
-{
-	return endpoint_equal(&a->endpoint, &b->endpoint) && a->tls == b->tls &&
-	       strcmp(a->tls_name, b->tls_name) == 0;
-}
-
 struct dns_server *dns_servers_hold(struct dns_servers *servers, const struct name_server *config)
 {
 	struct dns_server **at = &servers->first;
 
-	while (*at && !dns_servers_is_same(&(*at)->config, config))
+	while (*at && !nameservers_is_same(&(*at)->config, config))
 		at = &(*at)->next;
 	if (!*at) {
 		*at = calloc(1, sizeof(**at));
@@ -113,7 +107,7 @@ void dns_servers_release(struct dns_servers *servers, struct dns_server *server)
 static bool is_in(const struct name_servers *group, const struct name_server *config)
 {
 	for (size_t i = 0; i < group->n_servers; i++)
-		if (dns_servers_is_same(&group->servers[i], config))
+		if (nameservers_is_same(&group->servers[i], config))
 			return true;
 	return false;
 }
@@ -138,7 +132,7 @@ const struct dns_server *dns_servers_find(const struct dns_servers *servers,
 					  const struct name_server *config)
 {
 	for (const struct dns_server *server = servers->first; server; server = server->next)
-		if (dns_servers_is_same(&server->config, config))
+		if (nameservers_is_same(&server->config, config))
 			return server;
 	return NULL;
 }

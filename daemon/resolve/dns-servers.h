@@ -77,8 +77,6 @@ void dns_servers_keep(struct dns_servers *servers, const struct name_servers *gr
 const struct dns_server *dns_servers_next(const struct dns_servers *servers,
 					  const struct dns_server *server);
 
-/* Whether they are one server, of which one thing is known. */
-bool dns_servers_is_same(const struct name_server *a, const struct name_server *b);
 /* What is known about this server; NULL: it was never asked. */
 const struct dns_server *dns_servers_find(const struct dns_servers *servers,
 					  const struct name_server *config);

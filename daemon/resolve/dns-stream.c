@@ -497,19 +497,13 @@ static void server_free(struct server *server)
 	free(server);
 }
 
-static bool name_server_equal(const struct name_server *a, const struct name_server *b)
-{
-	return endpoint_equal(&a->endpoint, &b->endpoint) && a->tls == b->tls &&
-	       text_equal_fold(a->tls_name, b->tls_name);
-}
-
 static struct server *streams_find_server(struct dns_streams *streams,
 					  const struct name_server *name_server)
 {
 	struct server *server;
 
 	TAILQ_FOREACH (server, &streams->servers, entry)
-		if (name_server_equal(&server->name_server, name_server))
+		if (nameservers_is_same(&server->name_server, name_server))
 			return server;
 	return NULL;
 }

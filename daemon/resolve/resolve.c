@@ -46,7 +46,7 @@ enum resolve_state {
 };
 
 /* One of the two families. */
-struct lookup {
+struct family_lookup {
 	struct resolve *resolve;
 	int family;
 	bool is_wanted;
@@ -64,7 +64,8 @@ struct resolve {
 	char looked_up[LIMIT_NAME_BYTES + 1];
 	char (*candidates)[LIMIT_NAME_BYTES + 1]; /* owned: absolute names in the order to ask */
 	size_t n_candidates, candidate;
-	struct lookup lookups[2];  /* IPv6 first: its question leaves first (RFC 8305 section 3) */
+	struct family_lookup
+		lookups[2];	   /* IPv6 first: its question leaves first (RFC 8305 section 3) */
 	struct event *start_event; /* owned */
 	struct origin found_at, missed_at;
 	bool has_found, has_missed; /* whether these two say something */
@@ -187,7 +188,7 @@ int resolve_new(struct resolve **ret, const struct resolve_params *params,
 	resolve->params.host = NULL;
 	memcpy(resolve->looked_up, resolve->name.text, sizeof(resolve->looked_up));
 	for (size_t i = 0; i < ARRAY_LEN(resolve->lookups); i++) {
-		struct lookup *lookup = &resolve->lookups[i];
+		struct family_lookup *lookup = &resolve->lookups[i];
 
 		lookup->resolve = resolve;
 		lookup->family = i == 0 ? AF_INET6 : AF_INET;
@@ -235,7 +236,8 @@ struct resolve *resolve_free(struct resolve *resolve)
 }
 
 /* Tells the owner a family's answer, once. */
-static void deliver(struct lookup *lookup, int status, const struct candidate *items, size_t n)
+static void deliver(struct family_lookup *lookup, int status, const struct candidate *items,
+		    size_t n)
 {
 	struct resolve *resolve = lookup->resolve;
 
@@ -258,7 +260,7 @@ static void resolve_finish(struct resolve *resolve)
 	int status = 0;
 
 	for (size_t i = 0; i < ARRAY_LEN(resolve->lookups); i++) {
-		struct lookup *lookup = &resolve->lookups[i];
+		struct family_lookup *lookup = &resolve->lookups[i];
 
 		deliver(lookup, lookup->status ? lookup->status : -ASOCK_E_NO_DATA, NULL, 0);
 		status = more_telling(status, lookup->status);
@@ -276,7 +278,7 @@ static void finish_with(struct resolve *resolve, const struct address *addresses
 	origin_init_local(&resolve->found_at, source);
 	resolve->has_found = true;
 	for (size_t i = 0; i < ARRAY_LEN(resolve->lookups); i++) {
-		struct lookup *lookup = &resolve->lookups[i];
+		struct family_lookup *lookup = &resolve->lookups[i];
 		struct addrlist list = { 0 };
 		int r = 0;
 
@@ -340,22 +342,29 @@ static void add_candidate(struct resolve *resolve, const char *suffix)
 }
 
 /* resolv.conf(5), search and ndots: enough dots and the name itself comes first, else last. */
-static int make_candidates(struct resolve *resolve, const struct dns_config *config)
+static bool is_name_first(const struct name *name, const struct dns_config *config)
 {
 	unsigned int dots = 0;
+
+	for (const char *c = name->text; *c; c++)
+		dots += *c == '.';
+	return name->absolute || dots >= config->ndots || config->n_search == 0;
+}
+
+static int make_candidates(struct resolve *resolve, const struct dns_config *config)
+{
+	bool name_first = is_name_first(&resolve->name, config);
 
 	resolve->candidates = calloc(config->n_search + 1, sizeof(*resolve->candidates));
 	if (!resolve->candidates)
 		return -ENOMEM;
-	for (const char *c = resolve->name.text; *c; c++)
-		dots += *c == '.';
-	if (resolve->name.absolute || dots >= config->ndots)
+	if (name_first)
 		add_candidate(resolve, "");
 	if (resolve->name.absolute)
 		return 0;
 	for (size_t i = 0; i < config->n_search; i++)
 		add_candidate(resolve, config->search[i]);
-	if (dots < config->ndots)
+	if (!name_first)
 		add_candidate(resolve, "");
 	return 0;
 }
@@ -364,7 +373,7 @@ static void ask_candidate(struct resolve *resolve);
 
 static void on_answer(struct dns_lookup *dns_lookup, int status, void *arg);
 
-static int ask_family(struct lookup *lookup)
+static int ask_family(struct family_lookup *lookup)
 {
 	struct resolve *resolve = lookup->resolve;
 	struct dns_lookup_params params = {
@@ -393,7 +402,7 @@ static void next_candidate(struct resolve *resolve)
 }
 
 /* Takes the addresses that were found. Answers whether there was one. */
-static bool take_addresses(struct lookup *lookup, const struct dns_lookup_result *result)
+static bool take_addresses(struct family_lookup *lookup, const struct dns_lookup_result *result)
 {
 	struct resolve *resolve = lookup->resolve;
 	struct address addresses[LIMIT_DNS_ADDRESSES];
@@ -454,7 +463,7 @@ static void note_origin(struct resolve *resolve, const struct dns_lookup *dns_lo
 
 static void on_answer(struct dns_lookup *dns_lookup, int status, void *arg)
 {
-	struct lookup *lookup = arg;
+	struct family_lookup *lookup = arg;
 	struct resolve *resolve = lookup->resolve;
 	/* Taken from where cancel finds it: cancelled in an answer, it lives on to the end of this function. */
 	CLEANUP(dns_lookup_freep) struct dns_lookup *owned = TAKE_PTR(lookup->lookup);
@@ -496,7 +505,7 @@ static void ask_candidate(struct resolve *resolve)
 		any_denied = true;
 	}
 	for (size_t i = 0; i < ARRAY_LEN(resolve->lookups); i++) {
-		struct lookup *lookup = &resolve->lookups[i];
+		struct family_lookup *lookup = &resolve->lookups[i];
 		int r = 0;
 
 		if (any_denied)
@@ -596,10 +605,5 @@ const struct name *resolve_get_host(const struct resolve *resolve)
 
 bool resolve_asks_name_first(struct resolve *resolve)
 {
-	const struct dns_config *config = dns_lookups_get_config(resolve->resolver->lookups);
-	unsigned int dots = 0;
-
-	for (const char *c = resolve->name.text; *c; c++)
-		dots += *c == '.';
-	return resolve->name.absolute || dots >= config->ndots || config->n_search == 0;
+	return is_name_first(&resolve->name, dns_lookups_get_config(resolve->resolver->lookups));
 }
