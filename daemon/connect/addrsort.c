@@ -55,9 +55,11 @@ struct memory_place {
 	struct address destination;
 	struct addrsort_source source;
 	uint64_t until_us;
+	uint64_t n_news; /* at that time */
 };
 
 struct addrsort_memory {
+	uint64_t n_news;
 	struct memory_place places[MEMORY_PLACES];
 };
 
@@ -120,6 +122,20 @@ static struct memory_place *find_place(struct addrsort_memory *memory,
 	return &memory->places[hash % MEMORY_PLACES];
 }
 
+void addrsort_refresh(const struct addrsort_env *env)
+{
+	gai_conf_refresh(env->gai_conf);
+	if (env->memory && env->hostaddrs)
+		env->memory->n_news = hostaddrs_refresh(env->hostaddrs);
+}
+
+static bool is_remembered(const struct addrsort_memory *memory, const struct memory_place *place,
+			  const struct address *address, uint64_t now_us)
+{
+	return now_us < place->until_us && place->n_news == memory->n_news &&
+	       address_equal(&place->destination, address);
+}
+
 void addrsort_find_source(const struct addrsort_env *env, const struct endpoint *destination,
 			  struct addrsort_source *ret)
 {
@@ -127,7 +143,7 @@ void addrsort_find_source(const struct addrsort_env *env, const struct endpoint 
 	struct memory_place *place = env->memory ? find_place(env->memory, address) : NULL;
 	uint64_t now_us = env->memory ? clock_now_us() : 0;
 
-	if (place && now_us < place->until_us && address_equal(&place->destination, address)) {
+	if (place && is_remembered(env->memory, place, address, now_us)) {
 		*ret = place->source;
 		return;
 	}
@@ -136,7 +152,8 @@ void addrsort_find_source(const struct addrsort_env *env, const struct endpoint 
 	if (env->hostaddrs)
 		hostaddrs_find(env->hostaddrs, &ret->address, &ret->facts);
 	if (place)
-		*place = (struct memory_place){ *address, *ret, now_us + MEMORY_US };
+		*place = (struct memory_place){ *address, *ret, now_us + MEMORY_US,
+						env->memory->n_news };
 }
 
 static unsigned int get_common_len(const struct address *a, const struct address *b)

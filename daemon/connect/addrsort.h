@@ -58,12 +58,15 @@ struct addrsort_env {
 };
 
 /*
- * What addrsort_find_source has found, for a second: a name that many ask for is not worth five system calls an address each
- * time, and what changed meanwhile shows in the attempt itself.
+ * What addrsort_find_source has found, for a second, or until the kernel has news of addresses or routes: a name that many
+ * ask for is not worth five system calls an address each time.
  */
 MUST_CHECK int addrsort_memory_new(struct addrsort_memory **ret);
 struct addrsort_memory *addrsort_memory_free(struct addrsort_memory *memory);
 DEFINE_CLEANUP(struct addrsort_memory, addrsort_memory_free)
+
+/* Looks whether something has changed, the policy table or the network; before the sources of one list are looked for. */
+void addrsort_refresh(const struct addrsort_env *env);
 
 /*
  * The source the kernel would choose now (a connected UDP socket: no packet leaves), and what is known about it; family 0

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * A copy of the kernel's list of addresses (RTM_GETADDR), and a socket on which the kernel says that something of it has
- * changed (RTNLGRP_IPV4_IFADDR, RTNLGRP_IPV6_IFADDR). Each look first takes what came there, which is one recv() that
- * finds nothing most of the time; any news make the copy stale, and a stale copy is fetched anew. News that did not fit
+ * changed (RTNLGRP_IPV4_IFADDR, RTNLGRP_IPV6_IFADDR), or of interfaces, routes and rules, which is told on. Each look first takes what came there, which is one recv() that
+ * finds nothing most of the time; news of addresses make the copy stale, and a stale copy is fetched anew. News that did not fit
  * into the socket's buffer are news too (ENOBUFS), so the buffer is as small as can be and nobody has to empty it while
  * the daemon is idle.
  *
@@ -31,9 +31,13 @@
 #define DUMP_BYTES \
 	(16 *      \
 	 1024) /* the kernel writes no more than 8 KiB at a time to who has not read more before */
-#define NEWS_MAX    64 /* taken in one look; what is left makes the next look fetch again */
-#define PAUSE_SHARE 10
-#define GROUPS	    ((1 << (RTNLGRP_IPV4_IFADDR - 1)) | (1 << (RTNLGRP_IPV6_IFADDR - 1)))
+#define NEWS_MAX      64 /* taken in one look; what is left makes the next look fetch again */
+#define PAUSE_SHARE   10
+#define GROUP(number) (UINT32_C(1) << ((number)-1))
+#define GROUPS                                                                              \
+	(GROUP(RTNLGRP_IPV4_IFADDR) | GROUP(RTNLGRP_IPV6_IFADDR) | GROUP(RTNLGRP_LINK) |    \
+	 GROUP(RTNLGRP_IPV4_ROUTE) | GROUP(RTNLGRP_IPV6_ROUTE) | GROUP(RTNLGRP_IPV4_RULE) | \
+	 GROUP(RTNLGRP_IPV6_RULE))
 
 enum link_kind {
 	LINK_UNASKED,
@@ -55,7 +59,8 @@ struct list {
 };
 
 struct hostaddrs {
-	int news; /* owned; -1: could not be had yet */
+	int news;	 /* owned; -1: could not be had yet */
+	uint64_t n_news; /* looks that found some */
 	bool is_stale;
 	uint64_t pause_until_us;
 	struct list list;
@@ -212,15 +217,24 @@ static int fetch(struct list *list, bool *ret_is_torn)
 }
 
 /* Whether something has changed, as far as the kernel has said. */
+/* Whether there are any; those of addresses, and those that did not fit, make the copy stale. */
 static bool take_news(struct hostaddrs *hostaddrs)
 {
-	char bytes[64]; /* what they say does not matter */
+	union {
+		struct nlmsghdr header;
+		char bytes[64]; /* beside its type, what one says does not matter */
+	} news;
 	bool has_news = false;
 
 	for (int i = 0; i < NEWS_MAX; i++) {
-		if (recv(hostaddrs->news, bytes, sizeof(bytes), 0) < 0 && errno != ENOBUFS)
+		ssize_t n = recv(hostaddrs->news, &news, sizeof(news), 0);
+
+		if (n < 0 && errno != ENOBUFS)
 			break;
 		has_news = true;
+		if (n < (ssize_t)sizeof(news.header) || news.header.nlmsg_type == RTM_NEWADDR ||
+		    news.header.nlmsg_type == RTM_DELADDR)
+			hostaddrs->is_stale = true;
 	}
 	return has_news;
 }
@@ -238,7 +252,7 @@ static void refresh(struct hostaddrs *hostaddrs)
 	if (hostaddrs->news < 0)
 		return;
 	if (take_news(hostaddrs))
-		hostaddrs->is_stale = true;
+		hostaddrs->n_news++;
 	began_us = hostaddrs->is_stale ? clock_now_us() : 0;
 	if (!hostaddrs->is_stale || began_us < hostaddrs->pause_until_us)
 		return;
@@ -323,6 +337,12 @@ static struct entry *find(struct hostaddrs *hostaddrs, const struct address *add
 			return entry;
 	}
 	return NULL;
+}
+
+uint64_t hostaddrs_refresh(struct hostaddrs *hostaddrs)
+{
+	refresh(hostaddrs);
+	return hostaddrs->n_news;
 }
 
 void hostaddrs_find(struct hostaddrs *hostaddrs, const struct address *address,

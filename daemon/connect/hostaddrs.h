@@ -29,6 +29,12 @@ struct hostaddrs *hostaddrs_free(struct hostaddrs *hostaddrs);
 DEFINE_CLEANUP(struct hostaddrs, hostaddrs_free)
 
 /*
+ * Takes the news from the kernel. Answers how often there have been some, of addresses, interfaces, routes and rules: as long
+ * as the number stays, the kernel chooses as it did.
+ */
+uint64_t hostaddrs_refresh(struct hostaddrs *hostaddrs);
+
+/*
  * What is known about an address that the kernel chose as a source; scope 0 of a link-local one: on any interface. IPv4
  * loopback addresses are all known as 127.0.0.1 is.
  */

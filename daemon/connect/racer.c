@@ -289,7 +289,7 @@ int racer_add_answer(struct racer *racer, int family, int status, const struct c
 		if (!sources)
 			return -ENOMEM;
 	}
-	gai_conf_refresh(racer->params.sorting.gai_conf);
+	addrsort_refresh(&racer->params.sorting);
 	/* A literal is alone: there is nothing to sort it with. */
 	for (size_t i = 0; i < n && items[i].source != SOURCE_LITERAL; i++)
 		addrsort_find_source(&racer->params.sorting, &items[i].endpoint, &sources[i]);

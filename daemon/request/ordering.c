@@ -3,12 +3,10 @@
 
 #include <stdlib.h>
 
-#include "daemon/connect/gai-conf.h"
-
 static void find_sources(const struct addrlist *list, const struct addrsort_env *env, size_t n,
 			 struct addrsort_item *items)
 {
-	gai_conf_refresh(env->gai_conf);
+	addrsort_refresh(env);
 	for (size_t i = 0; i < n; i++) {
 		items[i].destination = list->items[i].endpoint;
 		items[i].rank = list->items[i].rank;
