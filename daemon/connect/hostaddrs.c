@@ -134,7 +134,7 @@ static void read_attributes(const char *bytes, size_t len, struct address *addre
 
 		if (attribute->rta_len >= RTA_LENGTH(address_bytes) &&
 		    (attribute->rta_type == IFA_LOCAL || attribute->rta_type == IFA_ADDRESS))
-			memcpy(address->bytes, RTA_DATA(attribute), address_bytes);
+			memcpy(address->bytes, bytes + RTA_LENGTH(0), address_bytes);
 		if (attribute->rta_type == IFA_LOCAL)
 			return;
 		bytes += step;
@@ -144,7 +144,7 @@ static void read_attributes(const char *bytes, size_t len, struct address *addre
 
 static int read_address(struct list *list, const struct nlmsghdr *header)
 {
-	const struct ifaddrmsg *message = NLMSG_DATA(header);
+	const struct ifaddrmsg *message = (const void *)((const char *)header + NLMSG_HDRLEN);
 	struct entry entry = { 0 };
 
 	if (header->nlmsg_len < NLMSG_SPACE(sizeof(*message)))
