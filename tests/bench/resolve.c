@@ -175,7 +175,7 @@ static void parse_target(struct sockaddr_in *ret_address)
 {
 	char text[NAME_BYTES];
 	char *colon;
-	uint64_t port;
+	uint64_t port = 0;
 
 	(void)snprintf(text, sizeof(text), "%s", run.target);
 	colon = strrchr(text, ':');
