@@ -47,7 +47,7 @@
 #define SUBNET_BITS 64 /* the prefix length that rule 9 assumes of an IPv6 source without one */
 #define N_RULES	    ADDRSORT_RULE_10 /* those that have a number come before it */
 
-/* One address in each place, whichever came last. */
+/* Each address has two places to be in; of two others the older one makes room. */
 #define MEMORY_PLACES 4096
 #define MEMORY_US     USEC_PER_SEC
 
@@ -112,14 +112,22 @@ struct addrsort_memory *addrsort_memory_free(struct addrsort_memory *memory)
 	return NULL;
 }
 
+/* Where the address is, or is to be. */
 static struct memory_place *find_place(struct addrsort_memory *memory,
 				       const struct address *address)
 {
 	uint32_t hash = UINT32_C(2166136261);
+	struct memory_place *one, *other;
 
 	for (size_t i = 0; i < sizeof(address->bytes); i++)
 		hash = (hash ^ address->bytes[i]) * UINT32_C(16777619);
-	return &memory->places[hash % MEMORY_PLACES];
+	one = &memory->places[(hash ^ hash >> 16) % MEMORY_PLACES];
+	other = &memory->places[((hash ^ hash >> 16) ^ 1) % MEMORY_PLACES];
+	if (address_equal(&one->destination, address))
+		return one;
+	if (address_equal(&other->destination, address) || other->until_us < one->until_us)
+		return other;
+	return one;
 }
 
 void addrsort_refresh(const struct addrsort_env *env)
