@@ -83,8 +83,8 @@ struct dns_lookups {
 	const struct dns_config *in_force; /* borrowed from config */
 	uint64_t generation; /* of the configuration whose servers the cache is from */
 	struct dns_cache_params cache_params;
-	struct dns_cache *cache; /* owned, as the next three */
-	struct dns_upstream upstream;
+	struct dns_cache *cache;      /* owned */
+	struct dns_upstream upstream; /* what it points to is owned, but for the base */
 	LIST_HEAD(, flight) flights[N_BUCKETS];
 	TAILQ_HEAD(, flight) background; /* the oldest first */
 	size_t n_flights, n_background;
@@ -489,7 +489,6 @@ static void lookup_begin(struct dns_lookup *lookup)
 	struct dns_lookups *lookups = lookup->lookups;
 	uint16_t type = lookup->params.type;
 	uint64_t now_us = clock_now_us();
-	/* With other servers the cache is void. */
 	const struct dns_config *config = dns_lookups_get_config(lookups);
 	const struct dns_cache_entry *entry;
 	struct flight *flight;
