@@ -3,27 +3,31 @@
 a test each, named after the defence.
 
 The others are tested where they are:
-    1  scan before anything else     test_dns_packet: malformed_messages_are_refused,
+    1  scan before anything else     test_dns_packet_scan: malformed_messages_are_refused,
                                      a_name_has_at_most_126_pointers,
                                      a_message_full_of_…_costs_little
-    2  rdata lengths                 test_dns_packet: malformed_messages_are_refused
-    3  loops that advance            fuzz_dns_packet
-    4  size arithmetic               test_dns_packet: a_canonical_name_may_have_253_characters;
+    2  rdata lengths                 test_dns_packet_scan: malformed_messages_are_refused;
+                                     test_dns_text for what people are shown
+    3  loops that advance            fuzz_dns_packet, fuzz_dns_text
+    4  size arithmetic               test_dns_packet_scan, test_dns_packet_answer, test_dns_name;
                                      the suites under UndefinedBehaviorSanitizer (./check)
-    14 no completion from inside     test_resolve, test_dns_query: cancel_…_inside_done_…
-    15 retries do not recurse        test_dns_query: a_server_that_fails_hands_over_at_once
+    14 no completion from inside     test_dns_query: cancel_abandon_and_free_inside_done_are_legal;
+                                     test_dns_lookup: inside_done_everything_is_allowed;
+                                     test_resolve_dns: cancel_and_free_are_legal_inside_done
+    15 retries do not recurse        test_dns_query: any_number_of_refusals_costs_no_stack
     24 limits of each user           test_quota, test_policy.py, test_wire.py
-    25 out of memory                 test_call
+    25 out of memory                 test_call, test_dns_cache
     26 no stray bytes                the suites under valgrind (./check --all)
-    27 files                         test_dns_config, test_hosts, test_ini; fuzz_resolv_conf,
-                                     fuzz_hosts, fuzz_services, fuzz_ini
+    27 files                         test_resolv_conf, test_dns_config, test_hosts, test_gai_conf,
+                                     test_ini; fuzz_resolv_conf, fuzz_hosts, fuzz_services,
+                                     fuzz_gai_conf, fuzz_ini
     28 text behind addresses         test_address: refused_text_leaves_the_output_alone;
                                      test_vectors
     29 aliases of the hosts file     test_hosts: aliases_of_one_line_do_not_reach_another
     31 clocks                        test_base, test_dns_query: the_deadline_is_counted_on_our_clock
     33 IDNA                          test_name: a_host_becomes_a_name_or_an_address
     34 JSON                          test_message
-    35 asserts of libraries          fuzz_dns_packet, linked with the real ldns
+    35 asserts of libraries          fuzz_dns_text, linked with the real ldns
 Not there to be tested: 19 and 20 (the daemon does not validate), 32 (it has no DNS listener of its
 own), 36 (no filter of answers; which addresses may be dialled is the policy's, test_policy.py).
 """
