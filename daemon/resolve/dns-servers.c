@@ -137,19 +137,19 @@ const struct dns_server *dns_servers_find(const struct dns_servers *servers,
 	return NULL;
 }
 
-enum dns_server_state dns_servers_get_state(const struct dns_server *server)
-{
-	if (server->is_dead)
-		return DNS_SERVER_DEAD;
-	if (server->n_overdue > 0 || server->is_slow)
-		return DNS_SERVER_SLOW;
-	return server->srtt_us > 0 ? DNS_SERVER_GOOD : DNS_SERVER_UNKNOWN;
-}
-
 static bool is_slow(const struct dns_server *server, uint64_t best_us)
 {
 	return server->srtt_us > SLOW_FACTOR * best_us + SLOW_MIN_US ||
 	       server->n_failed >= FAILED_MAX;
+}
+
+enum dns_server_state dns_servers_get_state(const struct dns_server *server)
+{
+	if (server->is_dead)
+		return DNS_SERVER_DEAD;
+	if (server->n_overdue > 0 || (server->best_us > 0 && is_slow(server, server->best_us)))
+		return DNS_SERVER_SLOW;
+	return server->srtt_us > 0 ? DNS_SERVER_GOOD : DNS_SERVER_UNKNOWN;
 }
 
 /* 0: in its place, 1: behind those, 2: last. */
@@ -177,7 +177,7 @@ void dns_servers_order(struct dns_server *const *servers, size_t n, size_t first
 	size_t at = 0;
 
 	for (size_t i = 0; i < n; i++)
-		servers[i]->is_slow = is_slow(servers[i], best_us);
+		servers[i]->best_us = best_us;
 	for (unsigned int band = 0; band <= 2; band++) {
 		for (size_t i = 0; i < n; i++) {
 			size_t index = (first + i) % n;

@@ -45,7 +45,7 @@ struct dns_server {
 
 	uint64_t srtt_us, rttvar_us; /* 0: not measured */
 	bool is_dead;
-	bool is_slow;		/* by its round trips or its failures, when last put into order */
+	uint64_t best_us;	/* of its group, when last put into order; 0: it never was */
 	unsigned int n_overdue; /* questions that others are asked meanwhile */
 	unsigned int n_late;	/* those of them that others have answered */
 	unsigned int n_failed;	/* questions in a row that came to nothing */

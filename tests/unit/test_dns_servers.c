@@ -180,6 +180,11 @@ START_TEST(a_much_slower_server_goes_behind)
 	dns_servers_on_answer(rig.servers[0], MS(50) + 1);
 	dns_servers_on_answer(rig.servers[2], MS(10));
 	assert_order(&rig, 0, "1230");
+	/* It is called so as soon as it is measured, and not when it is next put into order. */
+	ck_assert_int_eq(dns_servers_get_state(rig.servers[0]), DNS_SERVER_SLOW);
+	dns_servers_on_answer(rig.servers[1], MS(150));
+	ck_assert_int_eq(dns_servers_get_state(rig.servers[1]), DNS_SERVER_SLOW);
+	ck_assert_int_eq(dns_servers_get_state(rig.servers[2]), DNS_SERVER_GOOD);
 	rig_close(&rig);
 }
 END_TEST
