@@ -6,6 +6,7 @@ for an ordinary user; with ASOCKD_REQUIRE_RIG=1 it is a failure. Scenarios marke
 ASOCKD_SLOW=1 only.
 """
 
+import contextlib
 import os
 import sys
 
@@ -19,6 +20,8 @@ from needs import require_program, require_root  # noqa: E402
 from nsd import Nsd  # noqa: E402
 from peers import Greeter  # noqa: E402
 from rig import Rig  # noqa: E402
+from upstream import Upstream  # noqa: E402
+from wire import Client  # noqa: E402
 
 RIG_PORT = 7000
 
@@ -109,3 +112,27 @@ def pytest_terminal_summary(terminalreporter):
         reason = report.longrepr[2].removeprefix("Skipped: ")
         path, name = report.nodeid.split("::", 1)
         terminalreporter.write_line(f"skipped: {os.path.basename(path)}::{name}: {reason}")
+
+
+@pytest.fixture
+def servers():
+    """A function that starts scripted servers; each name has one address, 192.0.2.80."""
+    with contextlib.ExitStack() as stack:
+        def make(count=1):
+            made = stack.enter_context(Upstream(count))
+            made.answer_all(addresses=["192.0.2.80"])
+            return made
+
+        yield make
+
+
+@pytest.fixture
+def connected(start):
+    """A function that starts a daemon and answers connections to its public and control socket."""
+    with contextlib.ExitStack() as stack:
+        def make(lines, **keywords):
+            daemon = start(resolve=lines, **keywords)
+            return (stack.enter_context(Client(daemon.socket, timeout=40)),
+                    stack.enter_context(Client(daemon.control)))
+
+        yield make

@@ -11,37 +11,13 @@ import pytest
 
 import wire
 from daemon import wait_for
-from upstream import NXDOMAIN, SERVFAIL, Upstream, address, ptr, soa, srv
-from wire import CallError, Client
+from upstream import NXDOMAIN, SERVFAIL, address, ptr, soa, srv
+from wire import CallError
 
 SECOND = 1_000_000
 TRUE = "192.0.2.80"
 NOT_FOUND = wire.RESOLVER + ".NameNotFound"
 SERVER_FAILED = wire.RESOLVER + ".ServerFailed"
-
-
-@pytest.fixture
-def servers():
-    """A function that starts scripted servers; each name is TRUE."""
-    with contextlib.ExitStack() as stack:
-        def make(count=1):
-            made = stack.enter_context(Upstream(count))
-            made.answer_all(addresses=[TRUE])
-            return made
-
-        yield make
-
-
-@pytest.fixture
-def connected(start):
-    """A function that starts a daemon and answers connections to its public and control socket."""
-    with contextlib.ExitStack() as stack:
-        def make(lines, **keywords):
-            daemon = start(resolve=lines, **keywords)
-            return (stack.enter_context(Client(daemon.socket, timeout=40)),
-                    stack.enter_context(Client(daemon.control)))
-
-        yield make
 
 
 def fails(client, method, **parameters):

@@ -20,30 +20,6 @@ SECOND = 1_000_000
 TRUE = "192.0.2.80"
 
 
-@pytest.fixture
-def servers():
-    """A function that starts scripted servers; each name is TRUE."""
-    with contextlib.ExitStack() as stack:
-        def make(count=1):
-            made = stack.enter_context(Upstream(count))
-            made.answer_all(addresses=[TRUE])
-            return made
-
-        yield make
-
-
-@pytest.fixture
-def connected(start):
-    """A function that starts a daemon and answers connections to its public and control socket."""
-    with contextlib.ExitStack() as stack:
-        def make(lines, **keywords):
-            daemon = start(resolve=lines, **keywords)
-            return (stack.enter_context(Client(daemon.socket, timeout=40)),
-                    stack.enter_context(Client(daemon.control)))
-
-        yield make
-
-
 def ask(client, host, **parameters):
     """A look-up of IPv4 addresses."""
     return client.call(wire.RESOLVE, host=host, family="inet", **parameters)
