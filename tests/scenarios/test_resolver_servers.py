@@ -13,7 +13,7 @@ import pytest
 import wire
 from daemon import wait_for
 from upstream import (COOKIE_GIVEN, COOKIE_REQUIRED, COOKIE_WRONG, NXDOMAIN, REFUSED, SERVFAIL,
-                      Upstream, address, extended_error, srv)
+                      address, extended_error, srv)
 from wire import CallError, Client
 
 SECOND = 1_000_000
