@@ -25,9 +25,25 @@ struct addrsort_source {
 	struct hostaddrs_facts facts;
 };
 
+/* What earlier attempts have shown of a destination (connect/history); all zero: nothing is known. */
+struct addrsort_past {
+	uint32_t rtt_us, rttvar_us; /* smoothed as in RFC 6298; 0: unknown */
+	bool was_used;		    /* by this user, not long ago (RFC 8305 section 4) */
+	bool is_dead; /* it failed, or was silent while another one answered: behind all that did not */
+	bool is_disliked; /* this user has asked for another one instead: likewise */
+	bool is_pending;  /* another race is asking it just now, and nothing else is known of it */
+};
+
+/* What sorting and the race are told of a candidate beside itself. */
+struct addrsort_facts {
+	struct addrsort_source source;
+	struct addrsort_past past;
+};
+
 struct addrsort_item {
 	struct endpoint destination;
 	struct addrsort_source source;
+	struct addrsort_past past;
 	uint16_t rank; /* of the target; all of a lower rank come before all of a higher one */
 };
 
