@@ -39,7 +39,7 @@ struct own_path {
 struct daemon {
 	struct daemon_params params;
 	struct config *config; /* owned */
-	struct front_env env;  /* its base, resolver, policy, quota, sorting and closer are owned */
+	struct front_env env;  /* its base, resolver, policy, quota, racing and closer are owned */
 	char **socket_names;   /* owned, NULL-terminated: of the sockets from systemd */
 	struct listener *listeners[LISTENERS_MAX];
 	size_t n_listeners;
@@ -119,7 +119,8 @@ static int load_config(struct daemon *daemon)
 		    : resolver_new(&daemon->env.request.resolver, &resolver,
 				   daemon->env.request.base);
 	if (r == 0)
-		r = gai_conf_configure(daemon->env.request.sorting.gai_conf, config->gai_conf);
+		r = gai_conf_configure(daemon->env.request.racing.sorting.gai_conf,
+				       config->gai_conf);
 	if (r < 0) {
 		log_err("the configuration cannot be put in force error=%s", strerror(-r));
 		return r;
@@ -343,11 +344,11 @@ int daemon_new(struct daemon **ret, const struct daemon_params *params, bool *re
 	if (r == 0)
 		r = quota_new(&daemon->env.request.quota);
 	if (r == 0)
-		r = hostaddrs_new(&daemon->env.request.sorting.hostaddrs);
+		r = hostaddrs_new(&daemon->env.request.racing.sorting.hostaddrs);
 	if (r == 0)
-		r = gai_conf_new(&daemon->env.request.sorting.gai_conf, NULL);
+		r = gai_conf_new(&daemon->env.request.racing.sorting.gai_conf, NULL);
 	if (r == 0)
-		r = addrsort_memory_new(&daemon->env.request.sorting.memory);
+		r = addrsort_memory_new(&daemon->env.request.racing.sorting.memory);
 	if (r == 0)
 		r = closer_new(&daemon->env.closer);
 	if (r == 0)
@@ -401,9 +402,9 @@ struct daemon *daemon_free(struct daemon *daemon)
 	resolver_free(daemon->env.request.resolver);
 	policy_free(daemon->env.request.policy);
 	quota_free(daemon->env.request.quota);
-	hostaddrs_free(daemon->env.request.sorting.hostaddrs);
-	gai_conf_free(daemon->env.request.sorting.gai_conf);
-	addrsort_memory_free(daemon->env.request.sorting.memory);
+	hostaddrs_free(daemon->env.request.racing.sorting.hostaddrs);
+	gai_conf_free(daemon->env.request.racing.sorting.gai_conf);
+	addrsort_memory_free(daemon->env.request.racing.sorting.memory);
 	closer_free(daemon->env.closer);
 	if (daemon->env.request.base)
 		event_base_free(daemon->env.request.base);

@@ -13,16 +13,17 @@
 #define DROP_INS_MAX	1024 /* files in one folder */
 
 enum key_kind {
-	KEY_SOCKET, /* a path that a unix socket can have */
-	KEY_PATH,   /* char *, must begin with "/" */
-	KEY_LEVEL,  /* enum log_level */
-	KEY_MSEC,   /* uint64_t in microseconds, written in milliseconds */
-	KEY_COUNT,  /* size_t */
-	KEY_SEC,    /* uint32_t, in seconds */
-	KEY_KIB,    /* size_t in bytes, written in KiB */
-	KEY_YES,    /* bool: no or yes */
-	KEY_ORDER,  /* bool: hosts-first or dns-first */
-	KEY_LATER,  /* described, not there yet */
+	KEY_SOCKET,  /* a path that a unix socket can have */
+	KEY_PATH,    /* char *, must begin with "/" */
+	KEY_LEVEL,   /* enum log_level */
+	KEY_MSEC,    /* uint64_t in microseconds, written in milliseconds */
+	KEY_COUNT,   /* size_t */
+	KEY_SEC,     /* uint32_t, in seconds */
+	KEY_KIB,     /* size_t in bytes, written in KiB */
+	KEY_YES,     /* bool: no or yes */
+	KEY_ORDER,   /* bool: hosts-first or dns-first */
+	KEY_SHARING, /* enum history_sharing */
+	KEY_LATER,   /* described, not there yet */
 };
 
 struct key {
@@ -53,8 +54,10 @@ static const struct key keys[] = {
 	{ "Connect", "AttemptTimeoutMs", KEY_MSEC, AT(attempt_timeout_us), 0, 3600000, 0 },
 	{ "Connect", "ResolutionDelayMs", KEY_MSEC, AT(resolution_delay_us), 0, 2000, 50 },
 	{ "Connect", "GaiConf", KEY_PATH, AT(gai_conf), 0, 0, 0 },
-	{ "Connect", "SpareAttemptsPerSec", KEY_LATER, 0, 0, 0, 0 },
-	{ "Connect", "History", KEY_LATER, 0, 0, 0, 0 },
+	{ "Connect", "FirstAddressFamilyCount", KEY_COUNT, AT(first_family_count), 1, 16, 1 },
+	{ "Connect", "SpareAttemptsPerSec", KEY_COUNT, AT(spare_attempts_per_s), 1, 1000000,
+	  LIMIT_SPARE_ATTEMPTS_PER_SEC },
+	{ "Connect", "History", KEY_SHARING, AT(history), 0, 0, 0 },
 	{ "Limits", "Connections", KEY_COUNT, AT(connections), 1, 1000000, LIMIT_CONNECTIONS },
 	{ "Limits", "ConnectionsPerUid", KEY_COUNT, AT(connections_per_uid), 1, 1000000,
 	  LIMIT_CONNECTIONS_PER_UID },
@@ -110,6 +113,7 @@ static const char *unit_of(const struct key *key)
 	case KEY_COUNT:
 	case KEY_YES:
 	case KEY_ORDER:
+	case KEY_SHARING:
 	case KEY_LATER:
 		break;
 	}
@@ -162,6 +166,21 @@ static int read_choice(bool *field, const struct key *key, const char *value,
 	return 0;
 }
 
+static int read_sharing(enum history_sharing *field, const struct key *key, const char *value,
+			const struct ini_place *place, struct ini_error *error)
+{
+	static const char *const words[] = { "shared", "per-role", "off" };
+
+	for (size_t i = 0; i < ARRAY_LEN(words); i++) {
+		if (strcmp(value, words[i]) != 0)
+			continue;
+		*field = (enum history_sharing)i;
+		return 0;
+	}
+	return ini_fail(error, place, "%s= must be shared, per-role or off, not \"%s\"", key->name,
+			value);
+}
+
 static int read_path(char **field, const struct key *key, const char *value,
 		     const struct ini_place *place, struct ini_error *error)
 {
@@ -198,6 +217,8 @@ static int read_value(struct config *config, const struct key *key, const char *
 	case KEY_YES:
 	case KEY_ORDER:
 		return read_choice(field_of(config, key), key, value, place, error);
+	case KEY_SHARING:
+		return read_sharing(field_of(config, key), key, value, place, error);
 	case KEY_MSEC:
 	case KEY_SEC:
 	case KEY_KIB:

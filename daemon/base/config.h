@@ -15,6 +15,13 @@
 #include "daemon/base/rules.h"
 #include "daemon/base/server-groups.h"
 
+/* Who shares what connection attempts have taught. */
+enum history_sharing {
+	HISTORY_SHARED, /* all clients, but for those of other network namespaces, who share by role */
+	HISTORY_PER_ROLE, /* each role by itself, and who has none by user */
+	HISTORY_OFF
+};
+
 struct config {
 	/* [Daemon] */
 	char *socket;	      /* owned; NULL: the default path */
@@ -40,7 +47,10 @@ struct config {
 	uint64_t attempt_delay_us;
 	uint64_t attempt_timeout_us; /* 0: until the call's deadline */
 	uint64_t resolution_delay_us;
-	char *gai_conf; /* owned */
+	char *gai_conf;		   /* owned */
+	size_t first_family_count; /* RFC 8305 section 8 */
+	size_t spare_attempts_per_s;
+	enum history_sharing history;
 
 	/* [Limits] */
 	size_t connections, connections_per_uid, calls_in_flight_per_uid;

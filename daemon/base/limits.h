@@ -42,6 +42,8 @@
 #define LIMIT_ATTEMPTS_IN_FLIGHT 4096 /* AttemptsInFlight=: connection attempts at a time in all */
 #define LIMIT_DESCRIPTORS_IN_FLIGHT \
 	2048 /* DescriptorsInFlight=: handed over and not yet read by their clients */
+#define LIMIT_SPARE_ATTEMPTS_PER_SEC \
+	500 /* SpareAttemptsPerSec=: attempts begun beside one that is under way, of the whole machine */
 #define LIMIT_QUESTIONS_IN_FLIGHT 4096 /* QuestionsInFlight=: DNS questions under way in all */
 
 /* Names and DNS. */

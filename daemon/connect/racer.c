@@ -60,7 +60,7 @@ int racer_new(struct racer **ret, const struct racer_params *params, struct even
 	if (!racer)
 		return -ENOMEM;
 	racer->params = *params;
-	racer->params.race.gai_conf = params->sorting.gai_conf;
+	racer->params.race.gai_conf = params->env.sorting.gai_conf;
 	racer->base = base;
 	racer->fd = -1;
 	racer->winner = SIZE_MAX;
@@ -289,10 +289,10 @@ int racer_add_answer(struct racer *racer, int family, int status, const struct c
 		if (!sources)
 			return -ENOMEM;
 	}
-	addrsort_refresh(&racer->params.sorting);
+	addrsort_refresh(&racer->params.env.sorting);
 	/* A literal is alone: there is nothing to sort it with. */
 	for (size_t i = 0; i < n && items[i].source != SOURCE_LITERAL; i++)
-		addrsort_find_source(&racer->params.sorting, &items[i].endpoint, &sources[i]);
+		addrsort_find_source(&racer->params.env.sorting, &items[i].endpoint, &sources[i]);
 	r = race_on_answer(racer->race, clock_now_us(), family, status, items, sources, n, is_last);
 	if (r < 0)
 		return r;

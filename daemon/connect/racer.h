@@ -8,8 +8,21 @@
 #include "daemon/connect/race.h"
 #include "daemon/connect/sockopts.h"
 
-struct racer;
+struct brake;
 struct event_base;
+struct history;
+struct network;
+struct prober;
+struct racer;
+
+/* What all races share. The daemon owns them; each may be NULL: then there is no such thing. */
+struct racer_env {
+	struct addrsort_env sorting;
+	struct history *history;
+	struct network *network;
+	struct brake *brake;
+	struct prober *prober;
+};
 
 /*
  * Asked immediately before each connect(), also from inside racer_start and racer_add_answer;
@@ -28,7 +41,7 @@ struct racer_params {
 	struct race_params race;
 	enum transport transport;
 	struct sockopts options;
-	struct addrsort_env sorting; /* race.gai_conf is taken from here */
+	struct racer_env env; /* race.gai_conf is taken from here */
 	racer_judge_fn *judge;
 	racer_count_fn *count;
 	racer_brake_fn *is_braked;

@@ -288,8 +288,8 @@ static int sort_found(struct request *request)
 {
 	bool is_explained = request->params.kind == REQUEST_EXPLAIN;
 
-	return ordering_sort(&request->found, &request->env->sorting, request->params.families,
-			     request->env->config->addresses_per_call,
+	return ordering_sort(&request->found, &request->env->racing.sorting,
+			     request->params.families, request->env->config->addresses_per_call,
 			     is_explained ? &request->reasons : NULL);
 }
 
@@ -354,7 +354,7 @@ static int start_racer(struct request *request)
 		},
 		.transport = request->params.transport,
 		.options = request->params.options,
-		.sorting = request->env->sorting,
+		.env = request->env->racing,
 		.judge = on_judge_candidate,
 		.count = on_count,
 		.is_braked = on_brake,

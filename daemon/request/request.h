@@ -14,6 +14,7 @@
 #include "daemon/base/kinds.h"
 #include "daemon/connect/addrsort.h"
 #include "daemon/connect/race.h"
+#include "daemon/connect/racer.h"
 #include "daemon/connect/sockopts.h"
 #include "daemon/policy/policy.h"
 #include "daemon/request/ordering.h"
@@ -32,7 +33,7 @@ struct request_env {
 	struct resolver *resolver;
 	struct policy *policy;
 	struct quota *quota;
-	struct addrsort_env sorting;
+	struct racer_env racing;
 	const struct config *config;
 };
 

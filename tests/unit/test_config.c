@@ -58,6 +58,7 @@ START_TEST(defaults_are_those_of_the_manual_and_of_limits)
 	ck_assert_uint_eq(config->groups[0].n_domains, 0);
 	ck_assert(!config->dns_first);
 	ck_assert(!config->random_case);
+	ck_assert_int_eq(config->history, HISTORY_SHARED);
 	ck_assert_uint_eq(config->cache_bytes, 8192 * 1024);
 	ck_assert_uint_eq(config->cache_max_s, 86400);
 	ck_assert_uint_eq(config->cache_max_negative_s, 3600);
@@ -100,6 +101,10 @@ static const struct {
 	{ "Resolve", "CacheMaxNegativeSec", offsetof(struct config, cache_max_negative_s), 0, 0,
 	  604800 },
 	{ "Resolve", "StaleMaxSec", offsetof(struct config, stale_max_s), 0, 0, 604800 },
+	{ "Connect", "FirstAddressFamilyCount", offsetof(struct config, first_family_count), 1, 1,
+	  16 },
+	{ "Connect", "SpareAttemptsPerSec", offsetof(struct config, spare_attempts_per_s), 1, 1,
+	  1000000 },
 	{ "Limits", "QuestionsInFlight", offsetof(struct config, questions_in_flight), 1, 1,
 	  1000000 },
 	{ "Limits", "Connections", offsetof(struct config, connections), 1, 1, 1000000 },
@@ -212,6 +217,12 @@ START_TEST(paths_and_levels_are_read)
 	ck_assert(config->dns_first);
 	ck_assert(config->random_case);
 	ck_assert_ptr_null(read_text(config, "[Resolve]\nHostsOrder=hosts-first\nRandomCase=no\n"));
+	ck_assert_ptr_null(read_text(config, "[Connect]\nHistory=per-role\n"));
+	ck_assert_int_eq(config->history, HISTORY_PER_ROLE);
+	ck_assert_ptr_null(read_text(config, "[Connect]\nHistory=off\n"));
+	ck_assert_int_eq(config->history, HISTORY_OFF);
+	ck_assert_ptr_null(read_text(config, "[Connect]\nHistory=shared\n"));
+	ck_assert_int_eq(config->history, HISTORY_SHARED);
 	ck_assert(!config->dns_first);
 	ck_assert(!config->random_case);
 }
@@ -415,9 +426,8 @@ static const struct {
 	{ "[Listener a]\nSocket=/a\n", "a.conf:1:1: [Listener] is not supported yet" },
 	{ "[Daemon]\nResolveSocket=/a\n",
 	  "a.conf:2:15: ResolveSocket= in [Daemon] is not supported yet" },
-	{ "[Connect]\nSpareAttemptsPerSec=1\n",
-	  "a.conf:2:21: SpareAttemptsPerSec= in [Connect] is not supported yet" },
-	{ "[Connect]\nHistory=no\n", "a.conf:2:9: History= in [Connect] is not supported yet" },
+	{ "[Connect]\nHistory=no\n",
+	  "a.conf:2:9: History= must be shared, per-role or off, not \"no\"" },
 	{ "[Limits]\nQueueKiBPerConnection=1\n",
 	  "a.conf:2:23: QueueKiBPerConnection= in [Limits] is not supported yet" },
 	{ "[Limits]\nLiveConnectionsPerUid=1\n",
