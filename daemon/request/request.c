@@ -443,6 +443,7 @@ static int start_service(struct request *request)
 			.host = request->params.host,
 			.families = request->params.families,
 			.deadline_us = request->deadline_us,
+			.follows_stale = request->params.kind == REQUEST_CONNECT,
 			.allow = on_judge_name,
 			.question = get_question_fn(request),
 			.arg = request,

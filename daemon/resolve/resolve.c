@@ -6,7 +6,8 @@
  *                                     │
  *                                     └─► ASKING: A and AAAA of candidate i at once
  *                                           │ an address ──► COMMITTED: this candidate is the name, the other family's
- *                                           │                answer is awaited ──► DONE
+ *                                           │                answer is awaited, and a fresh one where this was stale
+ *                                           │                (follows_stale) ──► DONE
  *                                           │ no such name, no data ──► ASKING candidate i + 1, after the last ──► DONE
  *                                           └ time-out, server failure ──► DONE
  *
@@ -52,7 +53,8 @@ struct family_lookup {
 	bool is_wanted;
 	struct dns_lookup *lookup; /* owned; NULL: none under way */
 	int status;	  /* what is known when nothing was found, the most telling so far */
-	bool is_answered; /* told to the owner */
+	bool is_answered; /* told to the owner, for good */
+	bool is_followed; /* a stale answer was told, and now a fresh one is awaited */
 };
 
 struct resolve {
@@ -235,18 +237,24 @@ struct resolve *resolve_free(struct resolve *resolve)
 	return NULL;
 }
 
-/* Tells the owner a family's answer, once. */
-static void deliver(struct family_lookup *lookup, int status, const struct candidate *items,
-		    size_t n)
+/* Tells the owner a family's answer. */
+static void tell(struct family_lookup *lookup, int status, const struct candidate *items, size_t n,
+		 bool is_last)
 {
 	struct resolve *resolve = lookup->resolve;
 
 	if (lookup->is_answered || resolve->state == RESOLVE_DONE)
 		return;
-	lookup->is_answered = true;
+	lookup->is_answered = is_last;
 	lookup->status = status;
 	resolve->found = resolve->found || n > 0;
-	resolve->answer(resolve, lookup->family, status, items, n, resolve->arg);
+	resolve->answer(resolve, lookup->family, status, items, n, is_last, resolve->arg);
+}
+
+static void deliver(struct family_lookup *lookup, int status, const struct candidate *items,
+		    size_t n)
+{
+	tell(lookup, status, items, n, true);
 }
 
 static int more_telling(int a, int b)
@@ -380,6 +388,7 @@ static int ask_family(struct family_lookup *lookup)
 		.name = resolve->candidates[resolve->candidate],
 		.type = lookup->family == AF_INET6 ? DNS_TYPE_AAAA : DNS_TYPE_A,
 		.deadline_us = resolve->params.deadline_us,
+		.no_stale = lookup->is_followed,
 		.account = resolve->params.account,
 	};
 	int r = dns_lookup_new(&lookup->lookup, &params, resolve->resolver->lookups);
@@ -408,6 +417,7 @@ static bool take_addresses(struct family_lookup *lookup, const struct dns_lookup
 	struct address addresses[LIMIT_DNS_ADDRESSES];
 	size_t n = dns_answer_get_addresses(result->answer, addresses, ARRAY_LEN(addresses));
 	CLEANUP(addrlist_done) struct addrlist list = { 0 };
+	bool is_last = !resolve->params.follows_stale || result->source != SOURCE_STALE;
 	int r = 0;
 
 	for (size_t i = 0; i < n && r == 0; i++) {
@@ -425,9 +435,11 @@ static bool take_addresses(struct family_lookup *lookup, const struct dns_lookup
 	if (n > 0)
 		memcpy(resolve->looked_up, resolve->candidates[resolve->candidate],
 		       sizeof(resolve->looked_up));
-	if (n > 0)
-		deliver(lookup, r, list.items, r < 0 ? 0 : list.len);
-	return n > 0;
+	if (n == 0)
+		return false;
+	lookup->is_followed = !is_last && r == 0;
+	tell(lookup, r, list.items, r < 0 ? 0 : list.len, !lookup->is_followed);
+	return true;
 }
 
 static int status_of(const struct dns_answer *answer)
@@ -476,6 +488,8 @@ static void on_answer(struct dns_lookup *dns_lookup, int status, void *arg)
 		if (resolve->state == RESOLVE_DONE)
 			return;
 		resolve->state = RESOLVE_COMMITTED;
+		if (lookup->is_followed && ask_family(lookup) < 0)
+			lookup->lookup = dns_lookup_free(lookup->lookup); /* the stale one it is */
 	} else {
 		lookup->status = more_telling(lookup->status,
 					      status == 0 ? status_of(result->answer) : status);
@@ -484,7 +498,7 @@ static void on_answer(struct dns_lookup *dns_lookup, int status, void *arg)
 		is_waiting = is_waiting || resolve->lookups[i].lookup;
 	if (resolve->state == RESOLVE_COMMITTED) {
 		/* The rest belongs to this name now, so its answer can be told as it is. */
-		if (!lookup->is_answered)
+		if (!lookup->is_answered && !lookup->lookup)
 			deliver(lookup, lookup->status, NULL, 0);
 		if (!is_waiting)
 			resolve_finish(resolve);

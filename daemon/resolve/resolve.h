@@ -62,6 +62,11 @@ struct resolve_params {
 	uint16_t rank; /* of the candidates */
 	enum family_choice families;
 	uint64_t deadline_us;
+	/*
+	 * Of a name whose fresh answer is late a stale one is told first, and the fresh one when it comes; false: the stale
+	 * one is all there is.
+	 */
+	bool follows_stale;
 	resolve_allow_fn *allow;       /* not asked for literals */
 	resolve_question_fn *question; /* may be NULL */
 	void *arg;		       /* of these two */
@@ -70,10 +75,11 @@ struct resolve_params {
 
 /*
  * One family's answer: 0 with n ≥ 0 candidates, or why there are none (-ASOCK_E_NAME_NOT_FOUND, _NO_DATA,
- * _SERVER_FAILED, _TIMED_OUT, _NO_SERVERS, _DENIED, -errno). Called once for each family asked for, before done.
+ * _SERVER_FAILED, _TIMED_OUT, _NO_SERVERS, _DENIED, -errno). Called for each family asked for, before done: once with
+ * is_last, and with follows_stale perhaps once before.
  */
 typedef void resolve_answer_fn(struct resolve *resolve, int family, int status,
-			       const struct candidate *items, size_t n, void *arg);
+			       const struct candidate *items, size_t n, bool is_last, void *arg);
 /* Last call: 0 when any family had an address, else the most telling error. */
 typedef void resolve_done_fn(struct resolve *resolve, int status, void *arg);
 

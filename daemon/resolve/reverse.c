@@ -121,13 +121,14 @@ static void reverse_finish(struct reverse *reverse, int status)
 }
 
 static void on_check_answer(struct resolve *resolve, int family, int status,
-			    const struct candidate *items, size_t n, void *arg)
+			    const struct candidate *items, size_t n, bool is_last, void *arg)
 {
 	struct check *check = arg;
 
 	(void)resolve;
 	(void)family;
 	(void)status;
+	(void)is_last;
 	for (size_t i = 0; i < n; i++)
 		if (address_equal(&items[i].endpoint.address, &check->reverse->params.address))
 			check->name->is_confirmed = true;

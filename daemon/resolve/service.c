@@ -47,6 +47,7 @@ struct held {
 	struct addrlist list;
 	int status;
 	bool is_answered, is_told;
+	bool is_last; /* nothing follows this answer */
 };
 
 struct part {
@@ -203,9 +204,13 @@ static void arm(struct service *service, uint64_t wait_us)
 		(void)evtimer_add(service->timer, &wait);
 }
 
-static void hold(struct held *held, int status, const struct candidate *items, size_t n)
+static void hold(struct held *held, int status, const struct candidate *items, size_t n,
+		 bool is_last)
 {
 	held->is_answered = true;
+	held->is_last = is_last;
+	if (status < 0 && held->list.len > 0)
+		return; /* what follows a stale answer may be less than that */
 	held->status = status;
 	for (size_t i = 0; i < n && held->status == 0; i++)
 		held->status = addrlist_add(&held->list, &items[i]);
@@ -214,16 +219,16 @@ static void hold(struct held *held, int status, const struct candidate *items, s
 }
 
 static void on_host_answer(struct resolve *resolve, int family, int status,
-			   const struct candidate *items, size_t n, void *arg)
+			   const struct candidate *items, size_t n, bool is_last, void *arg)
 {
 	struct service *service = arg;
 
 	(void)resolve;
 	if (service->state == SERVICE_HOST) {
-		service->answer(service, family, status, items, n, true, service->arg);
+		service->answer(service, family, status, items, n, is_last, service->arg);
 		return;
 	}
-	hold(&service->held[index_of(family)], status, items, n);
+	hold(&service->held[index_of(family)], status, items, n, is_last);
 	if (n > 0)
 		arm(service, SRV_WAIT_US);
 }
@@ -259,7 +264,7 @@ static void use_host(struct service *service, int status)
 
 		if (held->is_answered)
 			service->answer(service, family_of(i), held->status, held->list.items,
-					held->list.len, true, service->arg);
+					held->list.len, held->is_last, service->arg);
 	}
 	if (service->state == SERVICE_HOST && service->is_host_done)
 		service_finish(service, service->host_status);
@@ -314,12 +319,12 @@ static void tell_targets(struct service *service)
 }
 
 static void on_target_answer(struct resolve *resolve, int family, int status,
-			     const struct candidate *items, size_t n, void *arg)
+			     const struct candidate *items, size_t n, bool is_last, void *arg)
 {
 	struct part *part = arg;
 
 	(void)resolve;
-	hold(&part->held[index_of(family)], status, items, n);
+	hold(&part->held[index_of(family)], status, items, n, is_last);
 	if (n > 0)
 		part->service->targets[part->index].status = 0;
 	tell_targets(part->service);
@@ -368,7 +373,7 @@ static void fail_part(struct part *part, int status)
 	part->is_done = true;
 	part->service->targets[part->index].status = status;
 	for (size_t i = 0; i < N_FAMILIES; i++)
-		hold(&part->held[i], status, NULL, 0);
+		hold(&part->held[i], status, NULL, 0, true);
 }
 
 static void start_part(struct part *part)
@@ -385,6 +390,7 @@ static void start_part(struct part *part)
 	params.host = host;
 	params.port = srv->port;
 	params.rank = (uint16_t)part->index;
+	params.follows_stale = false; /* those behind it wait for this answer */
 	/* A family that nobody wants is answered from the beginning. */
 	for (size_t i = 0; i < N_FAMILIES; i++)
 		part->held[i].is_told = !family_choice_allows(params.families, family_of(i));

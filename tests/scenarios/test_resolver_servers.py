@@ -399,3 +399,22 @@ def test_server_forms(servers, connected):
         client, _ = connected([f"Servers={form}"])
         assert ask(client, "one.test")["server"] == {"family": "inet", "address": "127.0.0.11",
                                                      "port": upstream.port}
+
+
+def test_a_race_goes_on_with_the_fresh_answer(servers, connected, greeter):
+    """A stale address is tried when its time comes, and what the late answer says joins the race."""
+    upstream = servers()
+    upstream.answer_all(ttl=1, addresses=["127.0.0.66"])
+    client, control = connected(upstream.lines())
+    ask(client, "moved.test")
+    upstream.rule("moved.test", "A", [address("127.0.0.1")])
+    upstream.manner(0, delay=300_000)
+    wait_for(lambda: all(item["ttlUsec"] < 0 for item in control.call(wire.DUMP_CACHE)["items"]
+                         if item["type"] == "A"), "the end of the TTL")
+    reply, connection = client.connect("moved.test", greeter.port, family="inet")
+    connection.close()
+    assert [(attempt["endpoint"]["address"], attempt["source"], attempt["outcome"])
+            for attempt in reply["attempts"]] == \
+        [("127.0.0.66", "stale", "failed"), ("127.0.0.1", "dns", "connected")]
+    assert reply["attempts"][0]["startedUsec"] < 200_000 < reply["attempts"][1]["startedUsec"]
+    assert upstream.count("moved.test", "A") == 2

@@ -61,7 +61,7 @@ bool resolve_scene_allow(const char *name, void *arg)
 }
 
 static void on_answer(struct resolve *resolve, int family, int status,
-		      const struct candidate *items, size_t n, void *arg)
+		      const struct candidate *items, size_t n, bool is_last, void *arg)
 {
 	struct resolve_scene *scene = arg;
 	struct resolve_scene_answer *answer = &scene->answers[scene->n_answers];
@@ -72,8 +72,10 @@ static void on_answer(struct resolve *resolve, int family, int status,
 	ck_assert_uint_le(n, ARRAY_LEN(answer->items));
 	ck_assert(status == 0 || n == 0);
 	for (size_t i = 0; i < scene->n_answers; i++)
-		ck_assert_int_ne(scene->answers[i].family, family);
-	*answer = (struct resolve_scene_answer){ .family = family, .status = status, .n = n };
+		ck_assert(scene->answers[i].family != family || !scene->answers[i].is_last);
+	*answer = (struct resolve_scene_answer){
+		.family = family, .status = status, .is_last = is_last, .n = n
+	};
 	for (size_t i = 0; i < n; i++) {
 		ck_assert_int_eq(items[i].endpoint.address.family, family);
 		answer->items[i] = items[i];

@@ -12,10 +12,11 @@
 #include "tests/support/dns_server.h"
 
 #define RESOLVE_SCENE_MAX_ASKED	  64
-#define RESOLVE_SCENE_MAX_ANSWERS 2
+#define RESOLVE_SCENE_MAX_ANSWERS 4
 
 struct resolve_scene_answer {
 	int family, status;
+	bool is_last;
 	size_t n;
 	struct candidate items[LIMIT_DNS_ADDRESSES];
 };
