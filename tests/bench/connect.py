@@ -26,7 +26,7 @@ def main():
     os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
     with Daemon() as daemon:
         status = subprocess.run([tool("tests/bench/connect"), str(daemon.socket),
-                                 str(arguments.calls)], check=False).returncode
+                                 str(daemon.process.pid), str(arguments.calls)], check=False).returncode
     return status
 
 
