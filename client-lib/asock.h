@@ -30,6 +30,7 @@ enum asock_error {
 	ASOCK_E_DENIED = 5003,		/* the daemon's policy does not allow it */
 	ASOCK_E_LIMIT_EXCEEDED = 5004,	/* a limit of the daemon is reached */
 	ASOCK_E_BAD_FRAME = 5005,	/* the daemon did not take the message for a call */
+	ASOCK_E_NO_MORE_CANDIDATES = 5006, /* there is no further address to try */
 	ASOCK_E_NAME_NOT_FOUND = 5101,	/* the name does not exist */
 	ASOCK_E_NO_DATA = 5102,		/* the name exists but has no data of this kind */
 	ASOCK_E_NO_SERVERS = 5103,	/* no name server is configured */
