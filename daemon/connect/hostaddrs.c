@@ -27,17 +27,14 @@
 #include <sys/socket.h>
 
 #include "daemon/base/clock.h"
+#include "daemon/base/netlink.h"
 
-#define DUMP_BYTES \
-	(16 *      \
-	 1024) /* the kernel writes no more than 8 KiB at a time to who has not read more before */
-#define NEWS_MAX      64 /* taken in one look; what is left makes the next look fetch again */
-#define PAUSE_SHARE   10
-#define GROUP(number) (UINT32_C(1) << ((number)-1))
-#define GROUPS                                                                              \
-	(GROUP(RTNLGRP_IPV4_IFADDR) | GROUP(RTNLGRP_IPV6_IFADDR) | GROUP(RTNLGRP_LINK) |    \
-	 GROUP(RTNLGRP_IPV4_ROUTE) | GROUP(RTNLGRP_IPV6_ROUTE) | GROUP(RTNLGRP_IPV4_RULE) | \
-	 GROUP(RTNLGRP_IPV6_RULE))
+#define PAUSE_SHARE 10
+#define GROUPS                                                                     \
+	(NETLINK_GROUP(RTNLGRP_IPV4_IFADDR) | NETLINK_GROUP(RTNLGRP_IPV6_IFADDR) | \
+	 NETLINK_GROUP(RTNLGRP_LINK) | NETLINK_GROUP(RTNLGRP_IPV4_ROUTE) |         \
+	 NETLINK_GROUP(RTNLGRP_IPV6_ROUTE) | NETLINK_GROUP(RTNLGRP_IPV4_RULE) |    \
+	 NETLINK_GROUP(RTNLGRP_IPV6_RULE))
 
 enum link_kind {
 	LINK_UNASKED,
@@ -59,36 +56,17 @@ struct list {
 };
 
 struct hostaddrs {
-	int news;	 /* owned; -1: could not be had yet */
+	int news;	 /* owned; < 0: could not be had yet */
 	uint64_t n_news; /* looks that found some */
 	bool is_stale;
 	uint64_t pause_until_us;
 	struct list list;
 };
 
-/* One message from the kernel, or several. */
-union reply {
-	struct nlmsghdr header;
-	char bytes[DUMP_BYTES];
-};
-
 static void list_done(struct list *list)
 {
 	free(list->entries);
 	*list = (struct list){ 0 };
-}
-
-static int open_socket(uint32_t groups)
-{
-	CLEANUP(fd_closep)
-	int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_ROUTE);
-	struct sockaddr_nl name = { .nl_family = AF_NETLINK, .nl_groups = groups };
-	int least = 1;
-
-	if (fd < 0 || groups == 0)
-		return take_fd(&fd);
-	(void)setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &least, sizeof(least));
-	return bind(fd, (struct sockaddr *)&name, sizeof(name)) < 0 ? -1 : take_fd(&fd);
 }
 
 static int add_entry(struct list *list, const struct entry *entry)
@@ -107,90 +85,33 @@ static int add_entry(struct list *list, const struct entry *entry)
 	return 0;
 }
 
-static size_t min_size(size_t a, size_t b)
-{
-	return a < b ? a : b;
-}
-
-/* The attribute at the beginning of len bytes; NULL: there is no whole one. */
-static const struct rtattr *get_attribute(const char *bytes, size_t len)
-{
-	const struct rtattr *attribute = (const void *)bytes;
-
-	return len >= sizeof(*attribute) && attribute->rta_len >= sizeof(*attribute) &&
-			       attribute->rta_len <= len
-		       ? attribute
-		       : NULL;
-}
-
 /* On a point-to-point interface IFA_ADDRESS is the other end, and IFA_LOCAL our own. */
-static void read_attributes(const char *bytes, size_t len, struct address *address)
+static int on_address(uint16_t type, struct netlink_span body, void *arg)
 {
-	size_t address_bytes = address_len(address);
-	const struct rtattr *attribute;
-
-	while ((attribute = get_attribute(bytes, len)) != NULL) {
-		size_t step = min_size(RTA_ALIGN(attribute->rta_len), len);
-
-		if (attribute->rta_len >= RTA_LENGTH(address_bytes) &&
-		    (attribute->rta_type == IFA_LOCAL || attribute->rta_type == IFA_ADDRESS))
-			memcpy(address->bytes, bytes + RTA_LENGTH(0), address_bytes);
-		if (attribute->rta_type == IFA_LOCAL)
-			return;
-		bytes += step;
-		len -= step;
-	}
-}
-
-static int read_address(struct list *list, const struct nlmsghdr *header)
-{
-	const struct ifaddrmsg *message = (const void *)((const char *)header + NLMSG_HDRLEN);
+	struct list *list = arg;
+	struct ifaddrmsg message;
+	struct netlink_span value;
 	struct entry entry = { 0 };
+	int r;
 
-	if (header->nlmsg_len < NLMSG_SPACE(sizeof(*message)))
-		return -EIO;
-	entry.address.family = message->ifa_family;
-	entry.interface = message->ifa_index;
-	entry.prefix_len = message->ifa_prefixlen;
-	entry.flags = message->ifa_flags;
-	if (address_len(&entry.address) == 0)
+	if (type != RTM_NEWADDR)
 		return 0;
-	read_attributes((const char *)header + NLMSG_SPACE(sizeof(*message)),
-			header->nlmsg_len - NLMSG_SPACE(sizeof(*message)), &entry.address);
-	return add_entry(list, &entry);
-}
-
-/* 1 at the end of the list, 0 when more follows. */
-static int read_addresses(struct list *list, const char *bytes, size_t len, bool *ret_is_torn)
-{
-	while (len >= sizeof(struct nlmsghdr)) {
-		const struct nlmsghdr *header = (const void *)bytes;
-		size_t step = min_size(NLMSG_ALIGN(header->nlmsg_len), len);
-		int r = 0;
-
-		if (header->nlmsg_len < sizeof(*header) || header->nlmsg_len > len)
-			return -EIO;
-		if (header->nlmsg_flags & NLM_F_DUMP_INTR)
-			*ret_is_torn = true; /* it changed meanwhile */
-		if (header->nlmsg_type == NLMSG_DONE)
-			return 1;
-		if (header->nlmsg_type == NLMSG_ERROR)
-			return -EIO;
-		if (header->nlmsg_type == RTM_NEWADDR)
-			r = read_address(list, header);
-		if (r < 0)
-			return r;
-		if (list->n == HOSTADDRS_MAX)
-			return 1;
-		bytes += step;
-		len -= step;
-	}
-	return 0;
+	if (!netlink_take(&body, &message, sizeof(message)))
+		return -EIO;
+	value = netlink_find(body, IFA_LOCAL);
+	if (!value.bytes)
+		value = netlink_find(body, IFA_ADDRESS);
+	if (!netlink_read_address(value, message.ifa_family, 0, &entry.address))
+		return 0;
+	entry.interface = message.ifa_index;
+	entry.prefix_len = message.ifa_prefixlen;
+	entry.flags = message.ifa_flags;
+	r = add_entry(list, &entry);
+	return r == 0 && list->n == HOSTADDRS_MAX ? 1 : r;
 }
 
 static int fetch(struct list *list, bool *ret_is_torn)
 {
-	CLEANUP(fd_closep) int fd = open_socket(0);
 	const struct {
 		struct nlmsghdr header;
 		struct ifaddrmsg message;
@@ -201,42 +122,17 @@ static int fetch(struct list *list, bool *ret_is_torn)
 			    .nlmsg_seq = 1 },
 		.message = { .ifa_family = AF_UNSPEC },
 	};
-	union reply reply;
-	int r = 0;
 
-	if (fd < 0 || send(fd, &question, sizeof(question), 0) != (ssize_t)sizeof(question))
-		return -EIO;
-	while (r == 0) {
-		ssize_t n = recv(fd, &reply, sizeof(reply), 0);
-
-		if (n <= 0)
-			return -EIO;
-		r = read_addresses(list, reply.bytes, (size_t)n, ret_is_torn);
-	}
-	return r < 0 ? r : 0;
+	return netlink_dump(&question, sizeof(question), on_address, list, ret_is_torn);
 }
 
-/* Whether something has changed, as far as the kernel has said. */
-/* Whether there are any; those of addresses, and those that did not fit, make the copy stale. */
-static bool take_news(struct hostaddrs *hostaddrs)
+/* News of addresses, and those that did not fit, make the copy stale. */
+static void on_news(uint16_t type, void *arg)
 {
-	union {
-		struct nlmsghdr header;
-		char bytes[64]; /* beside its type, what one says does not matter */
-	} news;
-	bool has_news = false;
+	struct hostaddrs *hostaddrs = arg;
 
-	for (int i = 0; i < NEWS_MAX; i++) {
-		ssize_t n = recv(hostaddrs->news, &news, sizeof(news), 0);
-
-		if (n < 0 && errno != ENOBUFS)
-			break;
-		has_news = true;
-		if (n < (ssize_t)sizeof(news.header) || news.header.nlmsg_type == RTM_NEWADDR ||
-		    news.header.nlmsg_type == RTM_DELADDR)
-			hostaddrs->is_stale = true;
-	}
-	return has_news;
+	if (type == 0 || type == RTM_NEWADDR || type == RTM_DELADDR)
+		hostaddrs->is_stale = true;
 }
 
 static void refresh(struct hostaddrs *hostaddrs)
@@ -247,11 +143,11 @@ static void refresh(struct hostaddrs *hostaddrs)
 	int r;
 
 	if (hostaddrs->news < 0)
-		hostaddrs->news = open_socket(GROUPS);
+		hostaddrs->news = netlink_open(GROUPS);
 	/* Without news a copy would be wrong some day, and nobody would know. */
 	if (hostaddrs->news < 0)
 		return;
-	if (take_news(hostaddrs))
+	if (netlink_take_news(hostaddrs->news, on_news, hostaddrs))
 		hostaddrs->n_news++;
 	began_us = hostaddrs->is_stale ? clock_now_us() : 0;
 	if (!hostaddrs->is_stale || began_us < hostaddrs->pause_until_us)
@@ -274,7 +170,7 @@ int hostaddrs_new(struct hostaddrs **ret)
 	if (!hostaddrs)
 		return -ENOMEM;
 	hostaddrs->is_stale = true;
-	hostaddrs->news = open_socket(GROUPS);
+	hostaddrs->news = netlink_open(GROUPS);
 	*ret = TAKE_PTR(hostaddrs);
 	return 0;
 }
@@ -299,11 +195,19 @@ static enum link_kind kind_of(unsigned short type)
 										     : LINK_NATIVE;
 }
 
-/* Only the beginning of the answer is read. */
+static int on_link(uint16_t type, struct netlink_span body, void *arg)
+{
+	enum link_kind *kind = arg;
+	struct ifinfomsg message;
+
+	if (type == RTM_NEWLINK && netlink_take(&body, &message, sizeof(message)))
+		*kind = kind_of(message.ifi_type);
+	return 0;
+}
+
 static enum link_kind ask_kind(uint32_t interface)
 {
-	CLEANUP(fd_closep) int fd = open_socket(0);
-	struct {
+	const struct {
 		struct nlmsghdr header;
 		struct ifinfomsg message;
 	} question = {
@@ -312,14 +216,11 @@ static enum link_kind ask_kind(uint32_t interface)
 			    .nlmsg_flags = NLM_F_REQUEST,
 			    .nlmsg_seq = 1 },
 		.message = { .ifi_family = AF_UNSPEC, .ifi_index = (int)interface },
-	}, answer;
+	};
+	enum link_kind kind = LINK_UNASKED;
+	int r = netlink_ask(&question, sizeof(question), on_link, &kind);
 
-	if (fd < 0 || send(fd, &question, sizeof(question), 0) != (ssize_t)sizeof(question))
-		return LINK_UNASKED;
-	if (recv(fd, &answer, sizeof(answer), 0) != (ssize_t)sizeof(answer) ||
-	    answer.header.nlmsg_type != RTM_NEWLINK)
-		return LINK_UNASKED;
-	return kind_of(answer.message.ifi_type);
+	return r < 0 ? LINK_UNASKED : kind;
 }
 
 static struct entry *find(struct hostaddrs *hostaddrs, const struct address *address)

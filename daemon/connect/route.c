@@ -11,7 +11,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
-#define REPLY_BYTES 2048 /* a route with its metrics is a few hundred bytes */
+#include "daemon/base/netlink.h"
 
 struct question {
 	struct nlmsghdr header;
@@ -47,33 +47,22 @@ static size_t build(const struct address *address, struct question *ret)
 	return len;
 }
 
+static int on_route(uint16_t type, struct netlink_span body, void *arg)
+{
+	struct rtmsg route;
+
+	(void)arg;
+	return type == RTM_NEWROUTE && netlink_take(&body, &route, sizeof(route)) ? route.rtm_type
+										  : -EIO;
+}
+
 /* RTN_… of the route, or -errno of the look-up. */
 static int ask(const struct address *address)
 {
-	union {
-		struct nlmsghdr header;
-		char bytes[REPLY_BYTES];
-	} reply;
-	CLEANUP(fd_closep)
-	int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_ROUTE);
 	struct question question;
 	size_t len = build(address, &question);
-	ssize_t n;
 
-	if (fd < 0)
-		return -EIO;
-	if (send(fd, &question, len, 0) != (ssize_t)len)
-		return -EIO;
-	n = recv(fd, &reply, sizeof(reply), 0);
-	if (n < (ssize_t)sizeof(reply.header) || reply.header.nlmsg_len > (size_t)n)
-		return -EIO;
-	if (reply.header.nlmsg_type == NLMSG_ERROR &&
-	    reply.header.nlmsg_len >= NLMSG_LENGTH(sizeof(struct nlmsgerr)))
-		return ((const struct nlmsgerr *)NLMSG_DATA(&reply.header))->error;
-	if (reply.header.nlmsg_type != RTM_NEWROUTE ||
-	    reply.header.nlmsg_len < NLMSG_LENGTH(sizeof(struct rtmsg)))
-		return -EIO;
-	return ((const struct rtmsg *)NLMSG_DATA(&reply.header))->rtm_type;
+	return netlink_ask(&question, len, on_route, NULL);
 }
 
 bool route_is_own(const struct address *address)

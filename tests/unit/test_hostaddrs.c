@@ -5,72 +5,21 @@
  */
 #include "daemon/connect/hostaddrs.h"
 
-#include <fcntl.h>
-#include <linux/if_tun.h>
 #include <linux/rtnetlink.h>
 #include <net/if.h>
 #include <net/if_arp.h>
-#include <poll.h>
-#include <sched.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/resource.h>
 
 #include "daemon/base/clock.h"
+#include "tests/support/kernel_net.h"
 #include "tests/support/suite.h"
 
 #define LOOPBACK_INDEX 1
-#define FOREVER	       UINT32_MAX
-
-/* A request of rtnetlink about one address. */
-struct message {
-	struct nlmsghdr header;
-	struct ifaddrmsg address;
-	char attributes[128];
-};
+#define FOREVER	       KERNEL_NET_FOREVER
 
 /* So that no pause comes between a change and the next look. */
 static uint64_t now_us = 1000000;
-
-static void add_attribute(struct message *message, unsigned short type, const void *data,
-			  size_t len)
-{
-	struct rtattr *attribute =
-		(struct rtattr *)((char *)message + NLMSG_ALIGN(message->header.nlmsg_len));
-
-	attribute->rta_type = type;
-	attribute->rta_len = (unsigned short)RTA_LENGTH(len);
-	memcpy(RTA_DATA(attribute), data, len);
-	message->header.nlmsg_len =
-		NLMSG_ALIGN(message->header.nlmsg_len) + (uint32_t)RTA_LENGTH(len);
-}
-
-static void ask(struct message *message)
-{
-	CLEANUP(fd_closep) int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
-	struct {
-		struct nlmsghdr header;
-		struct nlmsgerr error;
-		char rest[512];
-	} reply;
-
-	ck_assert_int_ge(fd, 0);
-	ck_assert_int_eq(send(fd, message, message->header.nlmsg_len, 0),
-			 message->header.nlmsg_len);
-	ck_assert_int_gt(recv(fd, &reply, sizeof(reply), 0), 0);
-	ck_assert_int_eq(reply.header.nlmsg_type, NLMSG_ERROR);
-	ck_assert_msg(reply.error.error == 0, "rtnetlink: %s", strerror(-reply.error.error));
-}
-
-struct change {
-	unsigned short type; /* RTM_… */
-	unsigned int interface;
-	const char *address;
-	const char *peer; /* NULL: none */
-	uint8_t prefix_len;
-	uint8_t flags;
-	uint32_t preferred_s;
-};
 
 static struct address parse(const char *text)
 {
@@ -80,75 +29,19 @@ static struct address parse(const char *text)
 	return address;
 }
 
-/* A socket that is told of changes. */
-static int listen_for_changes(void)
-{
-	struct sockaddr_nl groups = { .nl_family = AF_NETLINK,
-				      .nl_groups = RTMGRP_IPV4_IFADDR | RTMGRP_IPV6_IFADDR };
-	int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
-
-	ck_assert_int_ge(fd, 0);
-	ck_assert_int_eq(bind(fd, (struct sockaddr *)&groups, sizeof(groups)), 0);
-	return fd;
-}
-
-static void change(const struct change *change)
-{
-	CLEANUP(fd_closep) int news = listen_for_changes();
-	struct pollfd readable = { .fd = news, .events = POLLIN };
-	struct address address = parse(change->address);
-	struct address peer = parse(change->peer ? change->peer : change->address);
-	struct ifa_cacheinfo times = { .ifa_prefered = change->preferred_s, .ifa_valid = FOREVER };
-	struct message message = {
-		.header = { .nlmsg_len = NLMSG_LENGTH(sizeof(struct ifaddrmsg)),
-			    .nlmsg_type = change->type,
-			    .nlmsg_flags =
-				    NLM_F_REQUEST | NLM_F_ACK |
-				    (change->type == RTM_NEWADDR ? NLM_F_CREATE | NLM_F_REPLACE
-								 : 0),
-			    .nlmsg_seq = 1 },
-		.address = { .ifa_family = (unsigned char)address.family,
-			     .ifa_prefixlen = change->prefix_len,
-			     .ifa_flags = (unsigned char)(change->flags | IFA_F_NODAD),
-			     .ifa_index = change->interface },
-	};
-
-	add_attribute(&message, IFA_LOCAL, address.bytes, address_len(&address));
-	add_attribute(&message, IFA_ADDRESS, peer.bytes, address_len(&peer));
-	if (change->type == RTM_NEWADDR)
-		add_attribute(&message, IFA_CACHEINFO, &times, sizeof(times));
-	ask(&message);
-	/* The kernel may tell of an IPv6 address a moment after it has taken it. */
-	ck_assert_int_eq(poll(&readable, 1, 5000), 1);
-}
-
 static void add(unsigned int interface, const char *address, uint8_t prefix_len)
 {
-	change(&(struct change){ .type = RTM_NEWADDR,
-				 .interface = interface,
-				 .address = address,
-				 .prefix_len = prefix_len,
-				 .preferred_s = FOREVER });
+	kernel_net_change(&(struct kernel_net_address){ .type = RTM_NEWADDR,
+							.interface = interface,
+							.address = address,
+							.prefix_len = prefix_len,
+							.preferred_s = FOREVER });
 }
 
-static void set_up(const char *interface)
-{
-	CLEANUP(fd_closep) int control = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	struct ifreq request = { .ifr_flags = IFF_UP };
-
-	ck_assert_int_ge(control, 0);
-	memcpy(request.ifr_name, interface, strlen(interface) + 1);
-	ck_assert_int_eq(ioctl(control, SIOCSIFFLAGS, &request), 0);
-}
-
-/* A network of our own, of which nothing but the loopback interface is there; false: not allowed. */
 static bool enter_network(void)
 {
-	if (unshare(CLONE_NEWNET) < 0 && unshare(CLONE_NEWUSER | CLONE_NEWNET) < 0)
-		return false;
-	set_up("lo");
 	clock_set_fake(&now_us);
-	return true;
+	return kernel_net_enter();
 }
 
 static struct hostaddrs_facts find(struct hostaddrs *hostaddrs, const char *text)
@@ -213,18 +106,18 @@ START_TEST(on_a_point_to_point_link_the_own_end_counts)
 
 	if (!suite_has(enter_network(), "a network namespace of its own"))
 		return;
-	change(&(struct change){ .type = RTM_NEWADDR,
-				 .interface = LOOPBACK_INDEX,
-				 .address = "10.1.2.3",
-				 .peer = "10.9.9.9",
-				 .prefix_len = 31,
-				 .preferred_s = FOREVER });
-	change(&(struct change){ .type = RTM_NEWADDR,
-				 .interface = LOOPBACK_INDEX,
-				 .address = "2001:db8::1",
-				 .peer = "2001:db8:9::9",
-				 .prefix_len = 127,
-				 .preferred_s = FOREVER });
+	kernel_net_change(&(struct kernel_net_address){ .type = RTM_NEWADDR,
+							.interface = LOOPBACK_INDEX,
+							.address = "10.1.2.3",
+							.peer = "10.9.9.9",
+							.prefix_len = 31,
+							.preferred_s = FOREVER });
+	kernel_net_change(&(struct kernel_net_address){ .type = RTM_NEWADDR,
+							.interface = LOOPBACK_INDEX,
+							.address = "2001:db8::1",
+							.peer = "2001:db8:9::9",
+							.prefix_len = 127,
+							.preferred_s = FOREVER });
 	hostaddrs = new_hostaddrs();
 	ck_assert_uint_eq(find(hostaddrs, "10.1.2.3").prefix_len, 31);
 	ck_assert(is_unknown(hostaddrs, "10.9.9.9"));
@@ -236,40 +129,40 @@ END_TEST
 START_TEST(changes_show_at_the_next_look)
 {
 	CLEANUP(hostaddrs_freep) struct hostaddrs *hostaddrs = NULL;
-	struct change six = { .type = RTM_NEWADDR,
-			      .interface = LOOPBACK_INDEX,
-			      .address = "2001:db8::9",
-			      .prefix_len = 64,
-			      .preferred_s = FOREVER };
-	struct change four = { .type = RTM_NEWADDR,
-			       .interface = LOOPBACK_INDEX,
-			       .address = "10.0.0.1",
-			       .prefix_len = 24,
-			       .preferred_s = FOREVER };
+	struct kernel_net_address six = { .type = RTM_NEWADDR,
+					  .interface = LOOPBACK_INDEX,
+					  .address = "2001:db8::9",
+					  .prefix_len = 64,
+					  .preferred_s = FOREVER };
+	struct kernel_net_address four = { .type = RTM_NEWADDR,
+					   .interface = LOOPBACK_INDEX,
+					   .address = "10.0.0.1",
+					   .prefix_len = 24,
+					   .preferred_s = FOREVER };
 
 	if (!suite_has(enter_network(), "a network namespace of its own"))
 		return;
 	hostaddrs = new_hostaddrs();
 	ck_assert(is_unknown(hostaddrs, six.address));
-	change(&six);
+	kernel_net_change(&six);
 	ck_assert_uint_eq(find(hostaddrs, six.address).prefix_len, 64);
 	six.preferred_s = 0;
-	change(&six);
+	kernel_net_change(&six);
 	ck_assert(find(hostaddrs, six.address).is_deprecated);
 	six.preferred_s = FOREVER;
 	six.flags = IFA_F_HOMEADDRESS;
-	change(&six);
+	kernel_net_change(&six);
 	ck_assert(!find(hostaddrs, six.address).is_deprecated);
 	ck_assert(is_unknown(hostaddrs, four.address));
-	change(&four);
+	kernel_net_change(&four);
 	ck_assert_uint_eq(find(hostaddrs, four.address).prefix_len, 24);
 	four.preferred_s = 0;
-	change(&four);
+	kernel_net_change(&four);
 	ck_assert(find(hostaddrs, four.address).is_deprecated);
 	four.type = six.type = RTM_DELADDR;
-	change(&four);
+	kernel_net_change(&four);
 	ck_assert(is_unknown(hostaddrs, four.address));
-	change(&six);
+	kernel_net_change(&six);
 	ck_assert(is_unknown(hostaddrs, six.address));
 }
 END_TEST
@@ -280,12 +173,12 @@ START_TEST(a_home_address_is_one)
 
 	if (!suite_has(enter_network(), "a network namespace of its own"))
 		return;
-	change(&(struct change){ .type = RTM_NEWADDR,
-				 .interface = LOOPBACK_INDEX,
-				 .address = "2001:db8::9",
-				 .prefix_len = 64,
-				 .flags = IFA_F_HOMEADDRESS,
-				 .preferred_s = FOREVER });
+	kernel_net_change(&(struct kernel_net_address){ .type = RTM_NEWADDR,
+							.interface = LOOPBACK_INDEX,
+							.address = "2001:db8::9",
+							.prefix_len = 64,
+							.flags = IFA_F_HOMEADDRESS,
+							.preferred_s = FOREVER });
 	hostaddrs = new_hostaddrs();
 	ck_assert(find(hostaddrs, "2001:db8::9").is_home);
 }
@@ -352,21 +245,6 @@ START_TEST(a_link_local_address_is_that_of_its_interface)
 }
 END_TEST
 
-/* A tun interface that says it is of this type. The descriptor keeps it; -1: there are none here. */
-static int make_interface(const char *name, unsigned long type)
-{
-	CLEANUP(fd_closep) int fd = open("/dev/net/tun", O_RDWR | O_CLOEXEC);
-	struct ifreq request = { .ifr_flags = IFF_TUN | IFF_NO_PI };
-
-	memcpy(request.ifr_name, name, strlen(name) + 1);
-	if (fd < 0 || ioctl(fd, TUNSETIFF, &request) < 0)
-		return -1;
-	if (type != 0 && ioctl(fd, TUNSETLINK, type) < 0)
-		return -1;
-	set_up(name);
-	return take_fd(&fd);
-}
-
 START_TEST(an_address_on_a_tunnel_is_told)
 {
 	static const struct {
@@ -386,7 +264,7 @@ START_TEST(an_address_on_a_tunnel_is_told)
 		return;
 	for (size_t i = 0; i < ARRAY_LEN(types); i++) {
 		CLEANUP(hostaddrs_freep) struct hostaddrs *hostaddrs = new_hostaddrs();
-		CLEANUP(fd_closep) int tun = make_interface("probe0", types[i].type);
+		CLEANUP(fd_closep) int tun = kernel_net_make_tun("probe0", types[i].type);
 
 		if (!suite_has(tun >= 0, "tun interfaces"))
 			return;
