@@ -25,11 +25,16 @@ struct brake_waiter {
 	void *arg;
 };
 
+/* Nothing is held up before brake_configure. -ENOMEM. */
 MUST_CHECK int brake_new(struct brake **ret, struct event_base *base);
+/* Who still waits does so for ever; nobody has to leave first. */
 struct brake *brake_free(struct brake *brake);
 DEFINE_CLEANUP(struct brake, brake_free)
 
-/* per_s: spare attempts in a second, at least 1; as many may come in a burst after a second without. */
+/*
+ * per_s: spare attempts in any one second, at least 1. Half of them may come in a burst; what is beyond that comes evenly
+ * spread, so that there is always one soon for somebody else.
+ */
 void brake_configure(struct brake *brake, uint32_t per_s);
 
 /*
@@ -38,4 +43,5 @@ void brake_configure(struct brake *brake, uint32_t per_s);
  */
 MUST_CHECK bool brake_take(struct brake *brake, uid_t uid, struct brake_waiter *waiter,
 			   void (*granted)(void *arg), void *arg);
+/* Legal for one that does not wait. */
 void brake_leave(struct brake *brake, struct brake_waiter *waiter);
