@@ -3,7 +3,9 @@
  * One non-blocking connect(2).
  *
  *        new          start                    the kernel's answer
- *   ─────────► IDLE ─────────► CONNECTING ───────────────────────► DONE ── done(status)
+ *   ─────────► IDLE ─────────► CONNECTING ─────────┬─────────────► DONE ── done(status)
+ *                │                           until_first_byte       ▲
+ *                │                                 └───► WAITING ───┘  the first byte, or the end
  *                └───────────────── cancel ──────────────────────► DONE   (silent)
  *
  * Whatever is known at once (no descriptors, a bad option, no route, UDP, a peer on this host) is
@@ -20,12 +22,14 @@
 #include <assert.h>
 #include <event2/event.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <sys/socket.h>
 
 enum state {
 	STATE_IDLE,
 	STATE_CONNECTING,
+	STATE_WAITING,
 	STATE_DONE
 };
 
@@ -33,9 +37,10 @@ struct attempt {
 	struct endpoint endpoint;
 	enum transport transport;
 	const struct sockopts *options; /* borrowed; looked at in start only */
-	struct event_base *base;	/* borrowed */
-	struct event *event;		/* owned, freed before fd is closed */
-	int fd;				/* owned; -1: none */
+	bool until_first_byte;
+	struct event_base *base; /* borrowed */
+	struct event *event;	 /* owned, freed before fd is closed */
+	int fd;			 /* owned; -1: none */
 	enum state state;
 	int result; /* what the event will deliver; -EINPROGRESS: ask the kernel then */
 	attempt_done_fn *done;
@@ -52,6 +57,7 @@ int attempt_new(struct attempt **ret, const struct attempt_params *params, struc
 	attempt->endpoint.address = address_unmap(attempt->endpoint.address);
 	attempt->transport = params->transport;
 	attempt->options = params->options;
+	attempt->until_first_byte = params->until_first_byte;
 	attempt->base = base;
 	attempt->fd = -1;
 	*ret = TAKE_PTR(attempt);
@@ -127,13 +133,53 @@ static bool is_ready(int fd)
 	return poll(&pollfd, 1, 0) > 0;
 }
 
+/*
+ * 0: the peer has sent something, which stays where it is; -EAGAIN: nothing yet. A peer that closes
+ * without a word has left as one that resets has: somebody took the connection and did not want it,
+ * which is what the rank of errors and the memory of failures understand by -ECONNRESET.
+ */
+static int look_for_byte(int fd)
+{
+	char byte;
+	ssize_t n = recv(fd, &byte, sizeof(byte), MSG_PEEK | MSG_DONTWAIT);
+
+	if (n < 0)
+		return errno == EINTR ? -EAGAIN : -errno;
+	return n > 0 ? 0 : -ECONNRESET;
+}
+
+static void on_event(evutil_socket_t fd, short what, void *arg);
+
+/* Sleeps until the socket may have something to read. */
+static int wait_for_byte(struct attempt *attempt)
+{
+	attempt->state = STATE_WAITING;
+	if (event_assign(attempt->event, attempt->base, attempt->fd, EV_READ, on_event, attempt) <
+		    0 ||
+	    event_add(attempt->event, NULL) < 0)
+		return -ENOMEM;
+	return 0;
+}
+
 static void on_event(evutil_socket_t fd, short what, void *arg)
 {
 	struct attempt *attempt = arg;
+	int r = attempt->result;
 
 	(void)fd;
 	(void)what;
-	finish(attempt, attempt->result == -EINPROGRESS ? get_verdict(attempt) : attempt->result);
+	if (attempt->state == STATE_CONNECTING && r == -EINPROGRESS)
+		r = get_verdict(attempt);
+	if (r == 0 && attempt->until_first_byte) {
+		r = look_for_byte(attempt->fd);
+		if (r == -EAGAIN) {
+			attempt->result = 0;
+			r = wait_for_byte(attempt);
+			if (r == 0)
+				return;
+		}
+	}
+	finish(attempt, r);
 }
 
 static int open_socket(enum transport transport, int family)
@@ -165,6 +211,8 @@ static int begin(struct attempt *attempt)
 	socklen_t len;
 	int r;
 
+	if (attempt->until_first_byte && attempt->transport != TRANSPORT_TCP)
+		return -EOPNOTSUPP;
 	r = endpoint_to_sockaddr(&attempt->endpoint, &sockaddr, &len);
 	if (r < 0)
 		return r;
@@ -220,6 +268,41 @@ struct attempt *attempt_free(struct attempt *attempt)
 		free(attempt);
 	}
 	return NULL;
+}
+
+int attempt_get_local(const struct attempt *attempt, struct endpoint *ret)
+{
+	struct sockaddr_storage sockaddr;
+	socklen_t len = sizeof(sockaddr);
+
+	if (attempt->fd < 0)
+		return -ENOTCONN;
+	if (getsockname(attempt->fd, (struct sockaddr *)&sockaddr, &len) < 0)
+		return -errno;
+	return endpoint_from_sockaddr((struct sockaddr *)&sockaddr, len, ret);
+}
+
+/*
+ * A SYN that was sent twice says nothing: which of the two was answered? (RFC 6298 section 3.)
+ */
+int attempt_get_rtt(const struct attempt *attempt, uint32_t *ret_rtt_us, uint32_t *ret_rttvar_us)
+{
+	struct tcp_info info = { 0 };
+	socklen_t len = sizeof(info);
+	bool has_sample;
+
+	if (attempt->fd < 0 || attempt->state != STATE_DONE)
+		return -ENOTCONN;
+	if (attempt->transport == TRANSPORT_TCP) {
+		if (getsockopt(attempt->fd, IPPROTO_TCP, TCP_INFO, &info, &len) < 0)
+			return -errno;
+		if (info.tcpi_state == TCP_SYN_SENT)
+			return -ENOTCONN;
+	}
+	has_sample = info.tcpi_rtt > 0 && info.tcpi_total_retrans == 0;
+	*ret_rtt_us = has_sample ? info.tcpi_rtt : 0;
+	*ret_rttvar_us = has_sample ? info.tcpi_rttvar : 0;
+	return 0;
 }
 
 int attempt_take_fd(struct attempt *attempt)

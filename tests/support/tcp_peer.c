@@ -45,6 +45,12 @@ static void on_connection(evutil_socket_t listener, short what, void *arg)
 		(void)close_fd(fd);
 		return;
 	}
+	if (peer->kind == TCP_PEER_CLOSE) {
+		(void)close_fd(fd);
+		return;
+	}
+	if (peer->kind == TCP_PEER_GREET)
+		ck_assert_int_eq(send(fd, "hello", 5, MSG_NOSIGNAL), 5);
 	keep_fd(peer, fd);
 }
 
@@ -155,4 +161,22 @@ int tcp_peer_get_fd(const struct tcp_peer *peer, size_t i)
 {
 	ck_assert_uint_lt(i, peer->n_fds);
 	return peer->fds[i];
+}
+
+/* A filler that hangs in the hole would take the place. */
+void tcp_peer_make_room(struct tcp_peer *peer)
+{
+	struct sockaddr_storage sockaddr;
+	int fd;
+
+	ck_assert_int_eq(peer->kind, TCP_PEER_BLACK_HOLE);
+	for (size_t i = 0; i < peer->n_fds; i++) {
+		socklen_t len = sizeof(sockaddr);
+
+		if (getpeername(peer->fds[i], (struct sockaddr *)&sockaddr, &len) < 0)
+			peer->fds[i] = close_fd(peer->fds[i]);
+	}
+	fd = accept4(peer->listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+	ck_assert_int_ge(fd, 0);
+	keep_fd(peer, fd);
 }

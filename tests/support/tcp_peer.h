@@ -17,6 +17,8 @@ struct tcp_peer;
 enum tcp_peer_kind {
 	TCP_PEER_ACCEPT, /* accepts and keeps every connection */
 	TCP_PEER_RESET,	 /* accepts and resets every connection */
+	TCP_PEER_CLOSE,	 /* accepts and closes every connection */
+	TCP_PEER_GREET,	 /* accepts, says "hello" and keeps every connection */
 	TCP_PEER_REFUSE, /* holds the port without listening: every SYN is answered with a reset */
 	TCP_PEER_BLACK_HOLE, /* listens with a full queue: every SYN is dropped */
 };
@@ -34,5 +36,8 @@ const struct endpoint *tcp_peer_get_endpoint(const struct tcp_peer *peer);
 /* Connections accepted up to now, reset ones included. */
 size_t tcp_peer_get_n_accepted(const struct tcp_peer *peer);
 
-/* TCP_PEER_ACCEPT: the i-th accepted connection, non-blocking, borrowed. */
+/* TCP_PEER_ACCEPT, _GREET: the i-th accepted connection, non-blocking, borrowed. */
 int tcp_peer_get_fd(const struct tcp_peer *peer, size_t i);
+
+/* TCP_PEER_BLACK_HOLE: takes from the full queue, so that the next SYN is answered. */
+void tcp_peer_make_room(struct tcp_peer *peer);

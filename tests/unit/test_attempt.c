@@ -385,6 +385,189 @@ START_TEST(done_may_free_or_cancel_the_attempt)
 }
 END_TEST
 
+START_TEST(the_first_byte_makes_the_connection_and_stays_in_the_socket)
+{
+	static const int families[] = { AF_INET, AF_INET6 };
+	CLEANUP(event_base_freep) struct event_base *base = new_base();
+
+	for (size_t i = 0; i < ARRAY_LEN(families); i++) {
+		CLEANUP(tcp_peer_freep)
+		struct tcp_peer *peer = tcp_peer_new(base, families[i], TCP_PEER_GREET);
+		CLEANUP(fd_closep) int fd = -1;
+		struct attempt_params params = tcp_to(peer);
+		char text[8];
+
+		params.until_first_byte = true;
+		ck_assert_int_eq(run(base, &params, &fd), 0);
+		ck_assert_int_eq(recv(fd, text, sizeof(text), 0), 5);
+		ck_assert_mem_eq(text, "hello", 5);
+	}
+}
+END_TEST
+
+START_TEST(who_accepts_and_is_silent_is_waited_for)
+{
+	CLEANUP(event_base_freep) struct event_base *base = new_base();
+	CLEANUP(tcp_peer_freep)
+	struct tcp_peer *peer = tcp_peer_new(base, AF_INET, TCP_PEER_ACCEPT);
+	struct attempt_params params = tcp_to(peer);
+	struct result result = { .take = true, .fd = -1 };
+	struct attempt *attempt;
+	char text[8];
+
+	params.until_first_byte = true;
+	attempt = start(base, &params, &result);
+	while (tcp_peer_get_n_accepted(peer) == 0)
+		ck_assert_int_ge(event_base_loop(base, EVLOOP_ONCE), 0);
+	suite_loop_for(base, 30);
+	ck_assert(!result.done);
+	ck_assert_int_eq(attempt_take_fd(attempt), -1);
+	ck_assert_int_eq(send(tcp_peer_get_fd(peer, 0), "x", 1, 0), 1);
+	suite_loop(base, &result.done);
+	ck_assert_int_eq(result.status, 0);
+	ck_assert_int_eq(recv(result.fd, text, sizeof(text), 0), 1);
+	ck_assert_int_eq(text[0], 'x');
+	(void)close_fd(result.fd);
+	attempt_free(attempt);
+}
+END_TEST
+
+START_TEST(a_wait_for_the_first_byte_can_be_cancelled)
+{
+	CLEANUP(event_base_freep) struct event_base *base = new_base();
+	CLEANUP(tcp_peer_freep)
+	struct tcp_peer *peer = tcp_peer_new(base, AF_INET, TCP_PEER_ACCEPT);
+	struct attempt_params params = tcp_to(peer);
+	struct result result = { 0 };
+	struct attempt *attempt;
+
+	params.until_first_byte = true;
+	attempt = start(base, &params, &result);
+	while (tcp_peer_get_n_accepted(peer) == 0)
+		ck_assert_int_ge(event_base_loop(base, EVLOOP_ONCE), 0);
+	attempt_cancel(attempt);
+	ck_assert_int_eq(send(tcp_peer_get_fd(peer, 0), "x", 1, MSG_NOSIGNAL), 1);
+	suite_loop_for(base, 10);
+	ck_assert(!result.done);
+	attempt_free(attempt);
+}
+END_TEST
+
+START_TEST(who_ends_without_a_byte_has_not_been_connected_to)
+{
+	static const enum tcp_peer_kind kinds[] = { TCP_PEER_CLOSE, TCP_PEER_RESET };
+	CLEANUP(event_base_freep) struct event_base *base = new_base();
+
+	for (size_t i = 0; i < ARRAY_LEN(kinds); i++) {
+		CLEANUP(tcp_peer_freep)
+		struct tcp_peer *peer = tcp_peer_new(base, AF_INET, kinds[i]);
+		struct attempt_params params = tcp_to(peer);
+		int fd = -1;
+
+		params.until_first_byte = true;
+		ck_assert_int_eq(run(base, &params, &fd), -ECONNRESET);
+		ck_assert_int_eq(fd, -1);
+	}
+}
+END_TEST
+
+START_TEST(a_first_byte_is_waited_for_over_tcp_only)
+{
+	static const enum transport transports[] = { TRANSPORT_UDP, TRANSPORT_SCTP };
+	CLEANUP(event_base_freep) struct event_base *base = new_base();
+
+	for (size_t i = 0; i < ARRAY_LEN(transports); i++) {
+		struct attempt_params params = { .endpoint = loopback(AF_INET, 9),
+						 .transport = transports[i],
+						 .until_first_byte = true };
+
+		ck_assert_int_eq(run(base, &params, NULL), -EOPNOTSUPP);
+	}
+}
+END_TEST
+
+START_TEST(an_attempt_tells_its_own_end_while_it_runs)
+{
+	static const enum tcp_peer_kind kinds[] = { TCP_PEER_ACCEPT, TCP_PEER_BLACK_HOLE };
+	CLEANUP(event_base_freep) struct event_base *base = new_base();
+
+	for (size_t i = 0; i < ARRAY_LEN(kinds); i++) {
+		CLEANUP(tcp_peer_freep)
+		struct tcp_peer *peer = tcp_peer_new(base, AF_INET6, kinds[i]);
+		struct attempt_params params = tcp_to(peer);
+		struct result result = { 0 };
+		struct attempt *attempt = NULL;
+		struct endpoint local, want = loopback(AF_INET6, 0);
+		uint32_t rtt_us, rttvar_us;
+
+		ck_assert_int_eq(attempt_new(&attempt, &params, base), 0);
+		ck_assert_int_eq(attempt_get_local(attempt, &local), -ENOTCONN);
+		ck_assert_int_eq(attempt_start(attempt, on_done, &result), 0);
+		ck_assert_int_eq(attempt_get_local(attempt, &local), 0);
+		ck_assert(address_equal(&local.address, &want.address));
+		ck_assert_uint_ne(local.port, 0);
+		ck_assert_int_eq(attempt_get_rtt(attempt, &rtt_us, &rttvar_us), -ENOTCONN);
+		attempt_cancel(attempt);
+		ck_assert_int_eq(attempt_get_local(attempt, &local), -ENOTCONN);
+		attempt_free(attempt);
+	}
+}
+END_TEST
+
+START_TEST(the_round_trip_is_that_of_the_handshake)
+{
+	static const enum transport transports[] = { TRANSPORT_TCP, TRANSPORT_UDP };
+	CLEANUP(event_base_freep) struct event_base *base = new_base();
+	CLEANUP(tcp_peer_freep)
+	struct tcp_peer *peer = tcp_peer_new(base, AF_INET, TCP_PEER_ACCEPT);
+
+	for (size_t i = 0; i < ARRAY_LEN(transports); i++) {
+		bool is_tcp = transports[i] == TRANSPORT_TCP;
+		struct attempt_params params = tcp_to(peer);
+		struct result result = { 0 };
+		struct attempt *attempt;
+		uint32_t rtt_us = 7, rttvar_us = 7;
+
+		params.transport = transports[i];
+		attempt = start(base, &params, &result);
+		suite_loop(base, &result.done);
+		ck_assert_int_eq(attempt_get_rtt(attempt, &rtt_us, &rttvar_us), 0);
+		ck_assert_int_eq(rtt_us > 0, is_tcp);
+		ck_assert_int_eq(rttvar_us > 0, is_tcp);
+		ck_assert_uint_lt(rtt_us, 1000000);
+		(void)close_fd(attempt_take_fd(attempt));
+		ck_assert_int_eq(attempt_get_rtt(attempt, &rtt_us, &rttvar_us), -ENOTCONN);
+		attempt_free(attempt);
+	}
+}
+END_TEST
+
+/*
+ * The peer's queue is full, so the kernel drops our SYN. When there is room, the second one is answered: a connection
+ * without a round trip.
+ */
+START_TEST(a_syn_that_was_sent_twice_measures_nothing)
+{
+	CLEANUP(event_base_freep) struct event_base *base = new_base();
+	CLEANUP(tcp_peer_freep)
+	struct tcp_peer *peer = tcp_peer_new(base, AF_INET, TCP_PEER_BLACK_HOLE);
+	struct attempt_params params = tcp_to(peer);
+	struct result result = { 0 };
+	struct attempt *attempt = start(base, &params, &result);
+	uint32_t rtt_us = 7, rttvar_us = 7;
+
+	suite_loop_for(base, 100);
+	ck_assert(!result.done);
+	tcp_peer_make_room(peer);
+	suite_loop(base, &result.done);
+	ck_assert_int_eq(result.status, 0);
+	ck_assert_int_eq(attempt_get_rtt(attempt, &rtt_us, &rttvar_us), 0);
+	ck_assert_uint_eq(rtt_us, 0);
+	ck_assert_uint_eq(rttvar_us, 0);
+	attempt_free(attempt);
+}
+END_TEST
+
 /* A network of our own with one port for outgoing connections; false: not allowed. */
 static bool enter_one_port_network(const char *port)
 {
@@ -427,4 +610,10 @@ SUITE_MAIN("attempt", a_listening_peer_is_connected, a_mapped_address_gets_an_ip
 	   without_descriptors_the_attempt_fails_through_done,
 	   silence_is_waited_for_until_cancelled_and_cancel_is_silent,
 	   a_result_that_waits_for_the_loop_can_be_cancelled, free_is_silent_in_every_state,
-	   done_may_free_or_cancel_the_attempt, a_socket_connected_to_itself_is_a_refusal)
+	   done_may_free_or_cancel_the_attempt,
+	   the_first_byte_makes_the_connection_and_stays_in_the_socket,
+	   who_accepts_and_is_silent_is_waited_for, a_wait_for_the_first_byte_can_be_cancelled,
+	   who_ends_without_a_byte_has_not_been_connected_to,
+	   a_first_byte_is_waited_for_over_tcp_only, an_attempt_tells_its_own_end_while_it_runs,
+	   the_round_trip_is_that_of_the_handshake, a_syn_that_was_sent_twice_measures_nothing,
+	   a_socket_connected_to_itself_is_a_refusal)
