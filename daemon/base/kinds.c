@@ -56,6 +56,29 @@ const char *outcome_name(enum outcome outcome)
 	return "unknown";
 }
 
+const char *privilege_name(enum privilege privilege)
+{
+	switch (privilege) {
+	case PRIVILEGE_BIND_ADDRESS:
+		return "bindAddress";
+	case PRIVILEGE_BIND_PORT:
+		return "bindPort";
+	case PRIVILEGE_BIND_DEVICE:
+		return "bindDevice";
+	case PRIVILEGE_MARK:
+		return "mark";
+	case PRIVILEGE_TYPE_OF_SERVICE:
+		return "typeOfService";
+	case PRIVILEGE_PRIORITY:
+		return "priority";
+	case PRIVILEGE_MULTIPATH:
+		return "multipath";
+	case PRIVILEGE_FAST_OPEN:
+		return "fastOpen";
+	}
+	return "unknown";
+}
+
 bool family_choice_allows(enum family_choice choice, int family)
 {
 	switch (choice) {

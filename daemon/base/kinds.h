@@ -41,9 +41,26 @@ enum outcome {
 	OUTCOME_DENIED
 };
 
+/* The socket options that nobody has without a role's word. */
+enum privilege {
+	PRIVILEGE_BIND_ADDRESS,
+	PRIVILEGE_BIND_PORT,
+	PRIVILEGE_BIND_DEVICE,
+	PRIVILEGE_MARK,
+	PRIVILEGE_TYPE_OF_SERVICE,
+	PRIVILEGE_PRIORITY,
+	PRIVILEGE_MULTIPATH,
+	PRIVILEGE_FAST_OPEN
+};
+
+#define PRIVILEGES_N		 8
+#define PRIVILEGE_BIT(privilege) (1U << (privilege)) /* for sets of them */
+
 const char *transport_name(enum transport transport);
 const char *source_name(enum source source);
 const char *outcome_name(enum outcome outcome);
+/* As in SocketOptions of the interface, and in Options= of a role. */
+const char *privilege_name(enum privilege privilege);
 
 /* Whether the choice lets family (AF_INET, AF_INET6) take part. */
 bool family_choice_allows(enum family_choice choice, int family);

@@ -38,9 +38,10 @@ struct attempt {
 	enum transport transport;
 	const struct sockopts *options; /* borrowed; looked at in start only */
 	bool until_first_byte;
-	struct event_base *base; /* borrowed */
-	struct event *event;	 /* owned, freed before fd is closed */
-	int fd;			 /* owned; -1: none */
+	struct event_base *base;   /* borrowed */
+	struct event *event;	   /* owned, freed before fd is closed */
+	int fd;			   /* owned; -1: none */
+	const char *failed_option; /* static; NULL: none */
 	enum state state;
 	int result; /* what the event will deliver; -EINPROGRESS: ask the kernel then */
 	attempt_done_fn *done;
@@ -182,26 +183,23 @@ static void on_event(evutil_socket_t fd, short what, void *arg)
 	finish(attempt, r);
 }
 
-static int open_socket(enum transport transport, int family)
+static int get_tcp_info(const struct attempt *attempt, struct tcp_info *ret)
 {
-	int type = SOCK_STREAM;
-	int protocol = 0;
-	int fd;
+	socklen_t len = sizeof(*ret);
 
-	switch (transport) {
-	case TRANSPORT_TCP:
-		protocol = IPPROTO_TCP;
-		break;
-	case TRANSPORT_UDP:
-		type = SOCK_DGRAM;
-		protocol = IPPROTO_UDP;
-		break;
-	case TRANSPORT_SCTP:
-		protocol = IPPROTO_SCTP;
-		break;
-	}
-	fd = socket(family, type | SOCK_NONBLOCK | SOCK_CLOEXEC, protocol);
-	return fd < 0 ? -errno : fd;
+	return getsockopt(attempt->fd, IPPROTO_TCP, TCP_INFO, ret, &len) < 0 ? -errno : 0;
+}
+
+/*
+ * Fast Open to a server that has given a cookie: the SYN waits for what the client will send. The
+ * socket can be used as if it were connected, and is told to be ready, but has no peer yet.
+ */
+static bool is_deferred(const struct attempt *attempt)
+{
+	struct tcp_info info = { 0 };
+
+	return attempt->options && attempt->options->fast_open && is_ready(attempt->fd) &&
+	       get_tcp_info(attempt, &info) == 0 && info.tcpi_state == TCP_SYN_SENT;
 }
 
 /* 0: connected; -EINPROGRESS: the event will tell; else it failed. */
@@ -211,27 +209,32 @@ static int begin(struct attempt *attempt)
 	socklen_t len;
 	int r;
 
-	if (attempt->until_first_byte && attempt->transport != TRANSPORT_TCP)
+	/* With Fast Open the peer does not hear of us before the client has said something. */
+	if (attempt->until_first_byte && (attempt->transport != TRANSPORT_TCP ||
+					  (attempt->options && attempt->options->fast_open)))
 		return -EOPNOTSUPP;
 	r = endpoint_to_sockaddr(&attempt->endpoint, &sockaddr, &len);
 	if (r < 0)
 		return r;
-	r = open_socket(attempt->transport, attempt->endpoint.address.family);
+	r = sockopts_open(attempt->endpoint.address.family, attempt->transport, attempt->options,
+			  &attempt->failed_option);
 	if (r < 0)
 		return r;
 	attempt->fd = r;
-	if (attempt->options) {
-		r = sockopts_apply(attempt->fd, attempt->transport, attempt->options);
-		if (r < 0)
-			return r;
-	}
 	/*
 	 * An interrupted connect() goes on by itself, as one in progress does; calling it again
 	 * would be EALREADY.
 	 */
 	if (connect(attempt->fd, (struct sockaddr *)&sockaddr, len) < 0 && errno != EINPROGRESS &&
-	    errno != EINTR)
-		return -errno;
+	    errno != EINTR) {
+		r = -errno;
+		/* There is a connection from this port to this peer already, or was. */
+		if (r == -EADDRNOTAVAIL && attempt->options && attempt->options->bind_port > 0)
+			attempt->failed_option = privilege_name(PRIVILEGE_BIND_PORT);
+		return r;
+	}
+	if (is_deferred(attempt))
+		return 0;
 	return is_ready(attempt->fd) ? get_verdict(attempt) : -EINPROGRESS;
 }
 
@@ -288,14 +291,15 @@ int attempt_get_local(const struct attempt *attempt, struct endpoint *ret)
 int attempt_get_rtt(const struct attempt *attempt, uint32_t *ret_rtt_us, uint32_t *ret_rttvar_us)
 {
 	struct tcp_info info = { 0 };
-	socklen_t len = sizeof(info);
 	bool has_sample;
+	int r;
 
 	if (attempt->fd < 0 || attempt->state != STATE_DONE)
 		return -ENOTCONN;
 	if (attempt->transport == TRANSPORT_TCP) {
-		if (getsockopt(attempt->fd, IPPROTO_TCP, TCP_INFO, &info, &len) < 0)
-			return -errno;
+		r = get_tcp_info(attempt, &info);
+		if (r < 0)
+			return r;
 		if (info.tcpi_state == TCP_SYN_SENT)
 			return -ENOTCONN;
 	}
@@ -303,6 +307,11 @@ int attempt_get_rtt(const struct attempt *attempt, uint32_t *ret_rtt_us, uint32_
 	*ret_rtt_us = has_sample ? info.tcpi_rtt : 0;
 	*ret_rttvar_us = has_sample ? info.tcpi_rttvar : 0;
 	return 0;
+}
+
+const char *attempt_get_failed_option(const struct attempt *attempt)
+{
+	return attempt->failed_option;
 }
 
 int attempt_take_fd(struct attempt *attempt)

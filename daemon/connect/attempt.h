@@ -17,7 +17,7 @@ struct attempt_params {
 	const struct sockopts *options; /* NULL: none; used in start only */
 	/*
 	 * Not the handshake makes a connection but the first byte of the peer, which stays in the
-	 * socket. TCP only, else the attempt fails with -EOPNOTSUPP. A peer that ends the connection
+	 * socket. TCP without Fast Open only, else the attempt fails with -EOPNOTSUPP. A peer that ends the connection
 	 * without a byte: -ECONNRESET, however it ended it.
 	 */
 	bool until_first_byte;
@@ -40,11 +40,18 @@ DEFINE_CLEANUP(struct attempt, attempt_free)
 /*
  * Where it goes out from, as soon as it is started; and after done with status 0 the round trip of
  * the handshake: 0 where the kernel has no sample that is one (a SYN that was sent twice, UDP).
- * -ENOTCONN: there is no socket, or it has been taken, or (round trip) nothing has been sent yet.
+ * -ENOTCONN: there is no socket, or it has been taken, or (round trip) nothing has been sent yet, as
+ * with Fast Open: who is connected so has learnt nothing of the address.
  */
 MUST_CHECK int attempt_get_local(const struct attempt *attempt, struct endpoint *ret);
 MUST_CHECK int attempt_get_rtt(const struct attempt *attempt, uint32_t *ret_rtt_us,
 			       uint32_t *ret_rttvar_us);
+
+/*
+ * After done with an error: the socket option (as in SocketOptions) that the kernel would not have,
+ * static; NULL: that was not the reason.
+ */
+const char *attempt_get_failed_option(const struct attempt *attempt);
 
 /* The connected, non-blocking, close-on-exec socket; -1 when there is none. */
 int attempt_take_fd(struct attempt *attempt);

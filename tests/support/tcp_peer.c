@@ -180,3 +180,8 @@ void tcp_peer_make_room(struct tcp_peer *peer)
 	ck_assert_int_ge(fd, 0);
 	keep_fd(peer, fd);
 }
+
+int tcp_peer_get_listener(const struct tcp_peer *peer)
+{
+	return peer->listener;
+}

@@ -41,3 +41,6 @@ int tcp_peer_get_fd(const struct tcp_peer *peer, size_t i);
 
 /* TCP_PEER_BLACK_HOLE: takes from the full queue, so that the next SYN is answered. */
 void tcp_peer_make_room(struct tcp_peer *peer);
+
+/* The listening socket, borrowed. */
+int tcp_peer_get_listener(const struct tcp_peer *peer);

@@ -12,6 +12,7 @@
 #include <netinet/tcp.h>
 #include <sched.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/ioctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -104,6 +105,31 @@ static struct endpoint peer_of(int fd)
 	ck_assert_int_eq(getpeername(fd, (struct sockaddr *)&sockaddr, &len), 0);
 	ck_assert_int_eq(endpoint_from_sockaddr((struct sockaddr *)&sockaddr, len, &endpoint), 0);
 	return endpoint;
+}
+
+/* false: this kernel has no such setting. */
+static bool write_setting(const char *path, const char *text)
+{
+	CLEANUP(fd_closep) int fd = open(path, O_WRONLY | O_CLOEXEC);
+
+	return fd >= 0 && write(fd, text, strlen(text)) == (ssize_t)strlen(text);
+}
+
+/* A network of our own with one port for outgoing connections; false: not allowed. */
+static bool enter_one_port_network(const char *port)
+{
+	CLEANUP(fd_closep) int control = -1;
+	struct ifreq request = { .ifr_name = "lo" };
+	char text[32];
+
+	if (unshare(CLONE_NEWNET) < 0 && unshare(CLONE_NEWUSER | CLONE_NEWNET) < 0)
+		return false;
+	control = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	ck_assert_int_ge(control, 0);
+	request.ifr_flags = IFF_UP;
+	ck_assert_int_eq(ioctl(control, SIOCSIFFLAGS, &request), 0);
+	(void)snprintf(text, sizeof(text), "%s %s", port, port);
+	return write_setting("/proc/sys/net/ipv4/ip_local_port_range", text);
 }
 
 START_TEST(a_listening_peer_is_connected)
@@ -230,9 +256,15 @@ START_TEST(an_option_that_fails_ends_the_attempt_without_a_syn)
 	struct tcp_peer *peer = tcp_peer_new(base, AF_INET, TCP_PEER_ACCEPT);
 	struct sockopts options = { .has_congestion = true, .congestion = "nosuchthing" };
 	struct attempt_params params = tcp_to(peer);
+	struct result result = { 0 };
+	struct attempt *attempt;
 
 	params.options = &options;
-	ck_assert_int_eq(run(base, &params, NULL), -ENOENT);
+	attempt = start(base, &params, &result);
+	suite_loop(base, &result.done);
+	ck_assert_int_eq(result.status, -ENOENT);
+	ck_assert_str_eq(attempt_get_failed_option(attempt), "congestion");
+	attempt_free(attempt);
 	suite_loop_for(base, 20);
 	ck_assert_uint_eq(tcp_peer_get_n_accepted(peer), 0);
 }
@@ -486,6 +518,128 @@ START_TEST(a_first_byte_is_waited_for_over_tcp_only)
 }
 END_TEST
 
+START_TEST(a_first_byte_does_not_come_before_ours_over_fast_open)
+{
+	CLEANUP(event_base_freep) struct event_base *base = new_base();
+	struct sockopts options = { .fast_open = true };
+	struct attempt_params params = { .endpoint = loopback(AF_INET, 9),
+					 .transport = TRANSPORT_TCP,
+					 .options = &options,
+					 .until_first_byte = true };
+
+	ck_assert_int_eq(run(base, &params, NULL), -EOPNOTSUPP);
+}
+END_TEST
+
+START_TEST(multipath_connects_and_tells_its_round_trip)
+{
+	CLEANUP(event_base_freep) struct event_base *base = new_base();
+	CLEANUP(tcp_peer_freep)
+	struct tcp_peer *peer = tcp_peer_new(base, AF_INET, TCP_PEER_GREET);
+	CLEANUP(fd_closep) int probe = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 262);
+	struct sockopts options = { .multipath = true };
+	struct attempt_params params = tcp_to(peer);
+	struct result result = { 0 };
+	struct attempt *attempt;
+	uint32_t rtt_us, rttvar_us;
+	int fd, protocol = 0;
+	socklen_t len = sizeof(protocol);
+
+	if (!suite_has(probe >= 0, "multipath TCP"))
+		return;
+	params.options = &options;
+	params.until_first_byte = true;
+	attempt = start(base, &params, &result);
+	suite_loop(base, &result.done);
+	/* The peer has plain TCP: the kernel has fallen back to it. */
+	ck_assert_int_eq(result.status, 0);
+	ck_assert_int_eq(attempt_get_rtt(attempt, &rtt_us, &rttvar_us), 0);
+	ck_assert_uint_gt(rtt_us, 0);
+	fd = attempt_take_fd(attempt);
+	ck_assert_int_eq(getsockopt(fd, SOL_SOCKET, SO_PROTOCOL, &protocol, &len), 0);
+	ck_assert_int_eq(protocol, 262);
+	(void)close_fd(fd);
+	attempt_free(attempt);
+}
+END_TEST
+
+/* The other end is known, so the kernel says no to a second connection between the same two. */
+START_TEST(a_port_that_leads_there_already_is_told)
+{
+	struct event_base *base;
+	struct tcp_peer *peer;
+	struct sockopts options = { .has_bind_port = true, .bind_port = 40002 };
+	struct attempt_params params;
+	struct result result = { 0 };
+	struct attempt *attempt;
+	int fd;
+
+	if (!suite_has(enter_one_port_network("40001"), "a network namespace of its own"))
+		return;
+	base = new_base();
+	peer = tcp_peer_new(base, AF_INET, TCP_PEER_ACCEPT);
+	params = tcp_to(peer);
+	params.options = &options;
+	ck_assert_int_eq(run(base, &params, &fd), 0);
+	attempt = start(base, &params, &result);
+	suite_loop(base, &result.done);
+	ck_assert_int_eq(result.status, -EADDRNOTAVAIL);
+	ck_assert_str_eq(attempt_get_failed_option(attempt), "bindPort");
+	attempt_free(attempt);
+	(void)close_fd(fd);
+	tcp_peer_free(peer);
+	event_base_free(base);
+}
+END_TEST
+
+/*
+ * The first connection asks for a cookie, the second one has it: then no SYN leaves until the client
+ * has something to say, and nothing has been learnt of the peer.
+ */
+START_TEST(fast_open_with_a_cookie_waits_for_the_clients_first_words)
+{
+	struct event_base *base;
+	struct tcp_peer *peer;
+	struct sockopts options = { .fast_open = true };
+	struct attempt_params params;
+	int queue = 8;
+
+	if (!suite_has(enter_one_port_network("40000"), "a network namespace of its own") ||
+	    !suite_has(write_setting("/proc/sys/net/ipv4/ip_local_port_range", "40000 40100"),
+		       "a range of ports") ||
+	    !suite_has(write_setting("/proc/sys/net/ipv4/tcp_fastopen", "3"), "fast open"))
+		return;
+	base = new_base();
+	peer = tcp_peer_new(base, AF_INET, TCP_PEER_ACCEPT);
+	ck_assert_int_eq(setsockopt(tcp_peer_get_listener(peer), IPPROTO_TCP, TCP_FASTOPEN, &queue,
+				    sizeof(queue)),
+			 0);
+	params = tcp_to(peer);
+	params.options = &options;
+	for (size_t i = 0; i < 2; i++) {
+		struct result result = { 0 };
+		struct attempt *attempt = start(base, &params, &result);
+		uint32_t rtt_us, rttvar_us;
+		struct endpoint local;
+		int fd;
+
+		suite_loop(base, &result.done);
+		ck_assert_int_eq(result.status, 0);
+		ck_assert_int_eq(attempt_get_rtt(attempt, &rtt_us, &rttvar_us),
+				 i == 0 ? 0 : -ENOTCONN);
+		ck_assert_int_eq(attempt_get_local(attempt, &local), 0);
+		fd = attempt_take_fd(attempt);
+		ck_assert_int_eq(send(fd, "hello", 5, 0), 5);
+		while (tcp_peer_get_n_accepted(peer) == i)
+			ck_assert_int_ge(event_base_loop(base, EVLOOP_ONCE), 0);
+		(void)close_fd(fd);
+		attempt_free(attempt);
+	}
+	tcp_peer_free(peer);
+	event_base_free(base);
+}
+END_TEST
+
 START_TEST(an_attempt_tells_its_own_end_while_it_runs)
 {
 	static const enum tcp_peer_kind kinds[] = { TCP_PEER_ACCEPT, TCP_PEER_BLACK_HOLE };
@@ -568,25 +722,6 @@ START_TEST(a_syn_that_was_sent_twice_measures_nothing)
 }
 END_TEST
 
-/* A network of our own with one port for outgoing connections; false: not allowed. */
-static bool enter_one_port_network(const char *port)
-{
-	CLEANUP(fd_closep) int control = -1;
-	CLEANUP(fd_closep) int range = -1;
-	struct ifreq request = { .ifr_name = "lo" };
-	char text[32];
-	int len = snprintf(text, sizeof(text), "%s %s", port, port);
-
-	if (unshare(CLONE_NEWNET) < 0 && unshare(CLONE_NEWUSER | CLONE_NEWNET) < 0)
-		return false;
-	control = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	ck_assert_int_ge(control, 0);
-	request.ifr_flags = IFF_UP;
-	ck_assert_int_eq(ioctl(control, SIOCSIFFLAGS, &request), 0);
-	range = open("/proc/sys/net/ipv4/ip_local_port_range", O_WRONLY | O_CLOEXEC);
-	return range >= 0 && write(range, text, (size_t)len) == len;
-}
-
 START_TEST(a_socket_connected_to_itself_is_a_refusal)
 {
 	struct event_base *base;
@@ -614,6 +749,9 @@ SUITE_MAIN("attempt", a_listening_peer_is_connected, a_mapped_address_gets_an_ip
 	   the_first_byte_makes_the_connection_and_stays_in_the_socket,
 	   who_accepts_and_is_silent_is_waited_for, a_wait_for_the_first_byte_can_be_cancelled,
 	   who_ends_without_a_byte_has_not_been_connected_to,
-	   a_first_byte_is_waited_for_over_tcp_only, an_attempt_tells_its_own_end_while_it_runs,
-	   the_round_trip_is_that_of_the_handshake, a_syn_that_was_sent_twice_measures_nothing,
-	   a_socket_connected_to_itself_is_a_refusal)
+	   a_first_byte_is_waited_for_over_tcp_only,
+	   a_first_byte_does_not_come_before_ours_over_fast_open,
+	   multipath_connects_and_tells_its_round_trip, a_port_that_leads_there_already_is_told,
+	   fast_open_with_a_cookie_waits_for_the_clients_first_words,
+	   an_attempt_tells_its_own_end_while_it_runs, the_round_trip_is_that_of_the_handshake,
+	   a_syn_that_was_sent_twice_measures_nothing, a_socket_connected_to_itself_is_a_refusal)
