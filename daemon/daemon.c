@@ -12,8 +12,11 @@
 #include <systemd/sd-daemon.h>
 
 #include "daemon/base/clock.h"
+#include "daemon/connect/brake.h"
 #include "daemon/connect/gai-conf.h"
+#include "daemon/connect/history.h"
 #include "daemon/connect/hostaddrs.h"
+#include "daemon/connect/network.h"
 #include "daemon/front/closer.h"
 #include "daemon/front/env.h"
 #include "daemon/front/listener.h"
@@ -126,6 +129,7 @@ static int load_config(struct daemon *daemon)
 		return r;
 	}
 	policy_adopt_rules(daemon->env.request.policy, &config->rules);
+	brake_configure(daemon->env.request.racing.brake, (uint32_t)config->spare_attempts_per_s);
 	log_set_level(params->has_log_level ? params->log_level : config->log_level);
 	config_free(daemon->config);
 	daemon->config = TAKE_PTR(config);
@@ -328,6 +332,34 @@ static int watch_signals(struct daemon *daemon)
 	return 0;
 }
 
+/* What could be made is the daemon's, whatever comes of the rest. */
+static int make_racing(struct racer_env *racing, struct event_base *base)
+{
+	int r = hostaddrs_new(&racing->sorting.hostaddrs);
+
+	if (r == 0)
+		r = gai_conf_new(&racing->sorting.gai_conf, NULL);
+	if (r == 0)
+		r = addrsort_memory_new(&racing->sorting.memory);
+	if (r == 0)
+		r = history_new(&racing->history, 0);
+	if (r == 0)
+		r = network_new(&racing->network, base);
+	if (r == 0)
+		r = brake_new(&racing->brake, base);
+	return r;
+}
+
+static void free_racing(struct racer_env *racing)
+{
+	brake_free(racing->brake);
+	network_free(racing->network);
+	history_free(racing->history);
+	addrsort_memory_free(racing->sorting.memory);
+	gai_conf_free(racing->sorting.gai_conf);
+	hostaddrs_free(racing->sorting.hostaddrs);
+}
+
 int daemon_new(struct daemon **ret, const struct daemon_params *params, bool *ret_is_config)
 {
 	CLEANUP(daemon_freep) struct daemon *daemon = calloc(1, sizeof(*daemon));
@@ -344,11 +376,7 @@ int daemon_new(struct daemon **ret, const struct daemon_params *params, bool *re
 	if (r == 0)
 		r = quota_new(&daemon->env.request.quota);
 	if (r == 0)
-		r = hostaddrs_new(&daemon->env.request.racing.sorting.hostaddrs);
-	if (r == 0)
-		r = gai_conf_new(&daemon->env.request.racing.sorting.gai_conf, NULL);
-	if (r == 0)
-		r = addrsort_memory_new(&daemon->env.request.racing.sorting.memory);
+		r = make_racing(&daemon->env.request.racing, daemon->env.request.base);
 	if (r == 0)
 		r = closer_new(&daemon->env.closer);
 	if (r == 0)
@@ -402,9 +430,7 @@ struct daemon *daemon_free(struct daemon *daemon)
 	resolver_free(daemon->env.request.resolver);
 	policy_free(daemon->env.request.policy);
 	quota_free(daemon->env.request.quota);
-	hostaddrs_free(daemon->env.request.racing.sorting.hostaddrs);
-	gai_conf_free(daemon->env.request.racing.sorting.gai_conf);
-	addrsort_memory_free(daemon->env.request.racing.sorting.memory);
+	free_racing(&daemon->env.request.racing);
 	closer_free(daemon->env.closer);
 	if (daemon->env.request.base)
 		event_base_free(daemon->env.request.base);
