@@ -1,16 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Two structures over the same entries: a hash table to find them and a list in the order of their last use. The names
- * are chosen by clients, so the hash is keyed with something they do not know; type 0 stands beside the real types as if
- * it were one of them.
- *
- * The table grows and shrinks by linear hashing: one bucket is split (or joined with its brother) for about each entry
- * that comes (or goes), and buckets are allocated 256 at a time, so that no single call pays for all the others, and a
- * cache that was emptied gives back what it took. A bucket i at or above the last power of two came out of the bucket
- * i - round; those of i - round that were split already are found with one more bit of the hash.
- *
- *      0        n_buckets - round      round         n_buckets   2 * round
- *      |  split already   |  not yet   |  their halves  |  not there yet  |
+ * Two structures over the same entries: a hash table to find them (base/table) and a list in the order of their last use.
+ * Type 0 stands beside the real types as if it were one of them.
  *
  * Where an entry of type 0 and one of another type both have an answer, the one of type 0 is the younger: whoever puts
  * an answer of another type drops that of type 0. The other way round there may be many types to drop, so that is left to
@@ -24,22 +15,19 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/queue.h>
-#include <sys/random.h>
 
 #include "daemon/base/clock.h"
+#include "daemon/base/table.h"
 
-#define SEGMENT		 256 /* buckets allocated together; a power of two */
-#define TURNS_MAX	 2   /* buckets split or joined for one entry that comes or goes */
-#define ALLOCATION_BYTES 16  /* about what malloc keeps beside each allocation, and rounds up by */
+#define ALLOCATION_BYTES 16 /* about what malloc keeps beside each allocation, and rounds up by */
 
 struct entry {
+	struct table_node node;
 	TAILQ_ENTRY(entry) uses;
-	struct entry *next;	   /* in its bucket */
 	struct dns_answer *answer; /* owned, as failure; at least one of them is there */
 	struct dns_cache_failure *failure;
 	uint64_t stored_us, expires_us; /* of answer; by the bounds that held when it came */
 	uint64_t hits;
-	uint32_t hash;
 	uint16_t type;
 	char name[];
 };
@@ -48,161 +36,13 @@ struct dns_cache {
 	struct dns_cache_params params;
 	struct dns_cache_counts counts;
 	struct dns_cache_entry view; /* what dns_cache_get shows */
-	uint64_t key[2];
+	struct table table;
 	TAILQ_HEAD(entry_list, entry) uses; /* the most recently used first */
-	struct entry ***segments;
-	size_t n_segments; /* places for segments; the rest is NULL */
-	size_t n_buckets, round;
 };
 
-static uint64_t rotate(uint64_t word, unsigned int bits)
-{
-	return word << bits | word >> (64 - bits);
-}
-
-static void sip_round(uint64_t v[4])
-{
-	v[0] += v[1];
-	v[2] += v[3];
-	v[1] = rotate(v[1], 13) ^ v[0];
-	v[3] = rotate(v[3], 16) ^ v[2];
-	v[0] = rotate(v[0], 32);
-	v[2] += v[1];
-	v[0] += v[3];
-	v[1] = rotate(v[1], 17) ^ v[2];
-	v[3] = rotate(v[3], 21) ^ v[0];
-	v[2] = rotate(v[2], 32);
-}
-
-static void sip_word(uint64_t v[4], uint64_t word)
-{
-	v[3] ^= word;
-	sip_round(v);
-	v[0] ^= word;
-}
-
-/*
- * SipHash-1-3 of the name, in words of this host's byte order, with length and type in the last one. Aumasson and
- * Bernstein, "SipHash: a fast short-input PRF", 2012.
- */
 static uint32_t hash_of(const struct dns_cache *cache, const char *name, uint16_t type)
 {
-	uint64_t v[4] = {
-		cache->key[0] ^ UINT64_C(0x736f6d6570736575),
-		cache->key[1] ^ UINT64_C(0x646f72616e646f6d),
-		cache->key[0] ^ UINT64_C(0x6c7967656e657261),
-		cache->key[1] ^ UINT64_C(0x7465646279746573),
-	};
-	size_t len = strlen(name), left = len;
-	uint64_t word;
-
-	for (; left >= sizeof(word); left -= sizeof(word), name += sizeof(word)) {
-		memcpy(&word, name, sizeof(word));
-		sip_word(v, word);
-	}
-	word = 0;
-	for (size_t i = 0; i < left; i++)
-		word = word << 8 | (unsigned char)name[i];
-	sip_word(v, word);
-	sip_word(v, (uint64_t)len << 16 | type);
-	v[2] ^= 0xff;
-	for (unsigned int i = 0; i < 3; i++)
-		sip_round(v);
-	return (uint32_t)(v[0] ^ v[1] ^ v[2] ^ v[3]);
-}
-
-static struct entry **bucket_at(const struct dns_cache *cache, size_t index)
-{
-	return &cache->segments[index / SEGMENT][index % SEGMENT];
-}
-
-static struct entry **bucket_of(const struct dns_cache *cache, uint32_t hash)
-{
-	size_t index = hash & (2 * cache->round - 1);
-
-	return bucket_at(cache, index < cache->n_buckets ? index : index - cache->round);
-}
-
-/* The segment that the bucket is in, made if it is not there. */
-static int need_segment(struct dns_cache *cache, size_t bucket)
-{
-	size_t segment = bucket / SEGMENT;
-
-	if (segment == cache->n_segments) {
-		size_t n = segment > 0 ? 2 * segment : 8;
-		struct entry ***segments = reallocarray(cache->segments, n, sizeof(*segments));
-
-		if (!segments)
-			return -ENOMEM;
-		memset(segments + segment, 0, (n - segment) * sizeof(*segments));
-		cache->segments = segments;
-		cache->n_segments = n;
-	}
-	if (!cache->segments[segment])
-		cache->segments[segment] = calloc(SEGMENT, sizeof(**cache->segments));
-	return cache->segments[segment] ? 0 : -ENOMEM;
-}
-
-/* false: no memory; then the chains are a little longer, and the next entry tries again. */
-static bool split_bucket(struct dns_cache *cache)
-{
-	size_t new_index = cache->n_buckets;
-	struct entry **new_bucket, **link;
-
-	if (need_segment(cache, new_index) < 0)
-		return false;
-	link = bucket_at(cache, new_index - cache->round);
-	new_bucket = bucket_at(cache, new_index);
-	while (*link) {
-		struct entry *entry = *link;
-
-		if ((entry->hash & (2 * cache->round - 1)) != new_index) {
-			link = &entry->next;
-			continue;
-		}
-		*link = entry->next;
-		entry->next = *new_bucket;
-		*new_bucket = entry;
-	}
-	cache->n_buckets++;
-	if (cache->n_buckets == 2 * cache->round)
-		cache->round = cache->n_buckets;
-	return true;
-}
-
-static void join_bucket(struct dns_cache *cache)
-{
-	size_t old_index = cache->n_buckets - 1;
-	struct entry **link;
-
-	if (old_index < cache->round)
-		cache->round /= 2;
-	cache->n_buckets = old_index;
-	link = bucket_at(cache, old_index - cache->round);
-	while (*link)
-		link = &(*link)->next;
-	*link = *bucket_at(cache, old_index);
-	*bucket_at(cache, old_index) = NULL;
-	if (old_index % SEGMENT == 0) {
-		free(cache->segments[old_index / SEGMENT]);
-		cache->segments[old_index / SEGMENT] = NULL;
-	}
-}
-
-static void grow_table(struct dns_cache *cache)
-{
-	for (unsigned int i = 0; i < TURNS_MAX && cache->counts.n_entries > cache->n_buckets; i++)
-		if (!split_bucket(cache))
-			break;
-}
-
-/* Two segments may stand empty, so that nothing goes back and forth at an edge. */
-static void shrink_table(struct dns_cache *cache)
-{
-	for (unsigned int i = 0; i < TURNS_MAX && cache->n_buckets > SEGMENT &&
-				 cache->n_buckets > cache->counts.n_entries + 2 * SEGMENT;
-	     i++)
-		join_bucket(cache);
+	return table_hash(&cache->table, name, strlen(name), type);
 }
 
 static size_t size_of_answer(const struct dns_answer *answer)
@@ -219,7 +59,7 @@ static size_t size_of_failure(const struct dns_cache_failure *failure)
 static size_t size_of_name(const char *name)
 {
 	return offsetof(struct entry, name) + strlen(name) + 1 + ALLOCATION_BYTES +
-	       sizeof(struct entry *);
+	       sizeof(struct table_node *);
 }
 
 static size_t size_of(const struct entry *entry)
@@ -230,28 +70,26 @@ static size_t size_of(const struct entry *entry)
 
 static struct entry *find(const struct dns_cache *cache, const char *name, uint16_t type)
 {
-	uint32_t hash = hash_of(cache, name, type);
-	struct entry *entry = *bucket_of(cache, hash);
+	struct table_node *node = table_find(&cache->table, hash_of(cache, name, type));
 
-	while (entry && (entry->hash != hash || entry->type != type || strcmp(entry->name, name)))
-		entry = entry->next;
-	return entry;
+	for (; node; node = node->next) {
+		struct entry *entry = (struct entry *)node;
+
+		if (entry->type == type && !strcmp(entry->name, name))
+			return entry;
+	}
+	return NULL;
 }
 
 static void drop(struct dns_cache *cache, struct entry *entry)
 {
-	struct entry **link = bucket_of(cache, entry->hash);
-
-	while (*link != entry)
-		link = &(*link)->next;
-	*link = entry->next;
+	table_remove(&cache->table, &entry->node);
 	TAILQ_REMOVE(&cache->uses, entry, uses);
 	cache->counts.n_entries--;
 	cache->counts.bytes -= size_of(entry);
 	(void)dns_answer_free(entry->answer);
 	free(entry->failure);
 	free(entry);
-	shrink_table(cache);
 }
 
 /* True when the entry went with it: nothing else was known. */
@@ -305,20 +143,15 @@ static struct entry *new_entry(struct dns_cache *cache, const char *name, uint16
 {
 	size_t name_size = strlen(name) + 1;
 	struct entry *entry = calloc(1, sizeof(*entry) + name_size);
-	struct entry **bucket;
 
 	if (!entry)
 		return NULL;
 	memcpy(entry->name, name, name_size);
 	entry->type = type;
-	entry->hash = hash_of(cache, name, type);
-	bucket = bucket_of(cache, entry->hash);
-	entry->next = *bucket;
-	*bucket = entry;
+	table_add(&cache->table, &entry->node, hash_of(cache, name, type));
 	TAILQ_INSERT_HEAD(&cache->uses, entry, uses);
 	cache->counts.n_entries++;
 	cache->counts.bytes += size_of(entry);
-	grow_table(cache);
 	return entry;
 }
 
@@ -413,16 +246,15 @@ static void use(struct dns_cache *cache, struct entry *entry)
 int dns_cache_new(struct dns_cache **ret, const struct dns_cache_params *params)
 {
 	CLEANUP(dns_cache_freep) struct dns_cache *cache = calloc(1, sizeof(*cache));
+	int err;
 
 	if (!cache)
 		return -ENOMEM;
 	TAILQ_INIT(&cache->uses);
 	cache->params = *params;
-	if (getrandom(cache->key, sizeof(cache->key), 0) != sizeof(cache->key))
-		return -errno;
-	if (need_segment(cache, 0) < 0)
-		return -ENOMEM;
-	cache->n_buckets = cache->round = SEGMENT;
+	err = table_init(&cache->table);
+	if (err < 0)
+		return err;
 	*ret = TAKE_PTR(cache);
 	return 0;
 }
@@ -433,9 +265,7 @@ struct dns_cache *dns_cache_free(struct dns_cache *cache)
 		return NULL;
 	while (!TAILQ_EMPTY(&cache->uses))
 		drop(cache, TAILQ_FIRST(&cache->uses));
-	for (size_t i = 0; i < cache->n_segments; i++)
-		free(cache->segments[i]);
-	free(cache->segments);
+	table_done(&cache->table);
 	free(cache);
 	return NULL;
 }
