@@ -15,8 +15,12 @@
 #include <string.h>
 #include <sys/socket.h>
 
-#define REPLY_BYTES  4096 /* the family with its commands is some 300, metrics are fewer */
-#define HEADER_BYTES sizeof(struct nlattr)
+#include "daemon/base/netlink.h"
+
+#define REPLY_BYTES 4096 /* the family with its commands is some 300, metrics are fewer */
+/* What the kernel counts its numbers in, parts of a microsecond. */
+#define RTT_SHARE    8
+#define RTTVAR_SHARE 4
 #define STALE_MAX    8 /* answers to earlier questions that are thrown away for one */
 
 struct tcp_metrics {
@@ -32,56 +36,6 @@ struct question {
 	char value[16];
 };
 
-union reply {
-	struct nlmsghdr header;
-	char bytes[REPLY_BYTES];
-};
-
-/* Attributes one after the other. */
-struct cursor {
-	const char *bytes;
-	size_t len;
-};
-
-/* NULL: there is no whole one any more. */
-static const struct nlattr *next_attribute(struct cursor *cursor)
-{
-	const struct nlattr *attribute = (const void *)cursor->bytes;
-	size_t step;
-
-	if (cursor->len < sizeof(*attribute) || attribute->nla_len < HEADER_BYTES ||
-	    attribute->nla_len > cursor->len)
-		return NULL;
-	step = (attribute->nla_len + NLA_ALIGNTO - 1U) & ~(NLA_ALIGNTO - 1U);
-	if (step > cursor->len)
-		step = cursor->len;
-	cursor->bytes += step;
-	cursor->len -= step;
-	return attribute;
-}
-
-static struct cursor contents(const struct nlattr *attribute)
-{
-	return (struct cursor){ .bytes = (const char *)attribute + HEADER_BYTES,
-				.len = (size_t)attribute->nla_len - HEADER_BYTES };
-}
-
-static int type_of(const struct nlattr *attribute)
-{
-	return attribute->nla_type & NLA_TYPE_MASK;
-}
-
-/* Whether the attribute is so long; then it is copied. */
-static bool read_value(const struct nlattr *attribute, void *ret, size_t size)
-{
-	struct cursor value = contents(attribute);
-
-	if (value.len != size)
-		return false;
-	memcpy(ret, value.bytes, size);
-	return true;
-}
-
 static bool ask(struct tcp_metrics *metrics, uint16_t family, uint8_t command, uint16_t type,
 		const void *value, size_t len)
 {
@@ -91,7 +45,8 @@ static bool ask(struct tcp_metrics *metrics, uint16_t family, uint8_t command, u
 			    .nlmsg_flags = NLM_F_REQUEST,
 			    .nlmsg_seq = ++metrics->sequence },
 		.command = { .cmd = command, .version = 1 },
-		.attribute = { .nla_len = (uint16_t)(HEADER_BYTES + len), .nla_type = type },
+		.attribute = { .nla_len = (uint16_t)(sizeof(struct nlattr) + len),
+			       .nla_type = type },
 	};
 
 	memcpy(question.value, value, len);
@@ -99,46 +54,41 @@ static bool ask(struct tcp_metrics *metrics, uint16_t family, uint8_t command, u
 	       (ssize_t)question.header.nlmsg_len;
 }
 
-/* false: no answer, or an error; else its attributes. */
-static bool get_answer(struct tcp_metrics *metrics, uint16_t family, union reply *reply,
-		       struct cursor *ret)
+/* Its attributes; bytes NULL: no answer, or an error. */
+static struct netlink_span get_answer(struct tcp_metrics *metrics, uint16_t family,
+				      char reply[REPLY_BYTES])
 {
 	for (int i = 0; i < STALE_MAX; i++) {
-		ssize_t n = recv(metrics->fd, reply, sizeof(*reply), MSG_TRUNC);
+		ssize_t n = recv(metrics->fd, reply, REPLY_BYTES, 0);
+		struct netlink_span rest = { reply, n > 0 ? (size_t)n : 0 };
+		struct nlmsghdr header;
+		struct genlmsghdr command;
 
 		if (n < 0 && errno == ENOBUFS)
 			continue;
-		if (n < (ssize_t)NLMSG_LENGTH(GENL_HDRLEN))
-			return false;
-		if (reply->header.nlmsg_seq != metrics->sequence)
+		if (!netlink_take(&rest, &header, sizeof(header)))
+			break;
+		if (header.nlmsg_seq != metrics->sequence)
 			continue;
-		if ((size_t)n > sizeof(*reply) || reply->header.nlmsg_type != family ||
-		    reply->header.nlmsg_len < NLMSG_LENGTH(GENL_HDRLEN) ||
-		    reply->header.nlmsg_len > (size_t)n)
-			return false;
-		*ret = (struct cursor){ .bytes = reply->bytes + NLMSG_LENGTH(GENL_HDRLEN),
-					.len = reply->header.nlmsg_len -
-					       NLMSG_LENGTH(GENL_HDRLEN) };
-		return true;
+		if (header.nlmsg_type != family || header.nlmsg_len > (size_t)n ||
+		    !netlink_take(&rest, &command, sizeof(command)))
+			break;
+		return rest;
 	}
-	return false;
+	return (struct netlink_span){ 0 };
 }
 
 static bool find_family(struct tcp_metrics *metrics)
 {
 	static const char name[] = TCP_METRICS_GENL_NAME;
-	const struct nlattr *attribute;
-	struct cursor attributes;
-	union reply reply;
+	struct netlink_span value;
+	char reply[REPLY_BYTES];
 
 	if (!ask(metrics, GENL_ID_CTRL, CTRL_CMD_GETFAMILY, CTRL_ATTR_FAMILY_NAME, name,
-		 sizeof(name)) ||
-	    !get_answer(metrics, GENL_ID_CTRL, &reply, &attributes))
+		 sizeof(name)))
 		return false;
-	while ((attribute = next_attribute(&attributes)) != NULL)
-		if (type_of(attribute) == CTRL_ATTR_FAMILY_ID)
-			return read_value(attribute, &metrics->family, sizeof(metrics->family));
-	return false;
+	value = netlink_find(get_answer(metrics, GENL_ID_CTRL, reply), CTRL_ATTR_FAMILY_ID);
+	return netlink_take(&value, &metrics->family, sizeof(metrics->family));
 }
 
 int tcp_metrics_new(struct tcp_metrics **ret)
@@ -163,49 +113,30 @@ struct tcp_metrics *tcp_metrics_free(struct tcp_metrics *metrics)
 	return NULL;
 }
 
-/* In the kernel's units: the round trip eight times, its variation four times. */
-static void read_values(struct cursor values, uint32_t *ret_rtt_us, uint32_t *ret_rttvar_us)
-{
-	const struct nlattr *attribute;
-	uint32_t value;
-
-	while ((attribute = next_attribute(&values)) != NULL) {
-		if (!read_value(attribute, &value, sizeof(value)))
-			continue;
-		if (type_of(attribute) == TCP_METRIC_RTT_US + 1)
-			*ret_rtt_us = value / 8;
-		if (type_of(attribute) == TCP_METRIC_RTTVAR_US + 1)
-			*ret_rttvar_us = value / 4;
-	}
-}
-
 bool tcp_metrics_find(struct tcp_metrics *metrics, const struct address *destination,
 		      uint32_t *ret_rtt_us, uint32_t *ret_rttvar_us)
 {
 	struct address plain = address_unmap(*destination);
 	uint16_t type =
 		plain.family == AF_INET ? TCP_METRICS_ATTR_ADDR_IPV4 : TCP_METRICS_ATTR_ADDR_IPV6;
-	uint32_t rtt_us = 0, rttvar_us = 0;
-	const struct nlattr *attribute;
-	struct cursor attributes;
+	struct netlink_span attributes, values, age;
 	uint64_t age_ms = 0;
-	union reply reply;
+	char reply[REPLY_BYTES];
+	uint32_t rtt;
 
 	if (metrics->fd < 0 || address_len(&plain) == 0)
 		return false;
 	if (!ask(metrics, metrics->family, TCP_METRICS_CMD_GET, type, plain.bytes,
-		 address_len(&plain)) ||
-	    !get_answer(metrics, metrics->family, &reply, &attributes))
+		 address_len(&plain)))
 		return false;
-	while ((attribute = next_attribute(&attributes)) != NULL) {
-		if (type_of(attribute) == TCP_METRICS_ATTR_VALS)
-			read_values(contents(attribute), &rtt_us, &rttvar_us);
-		if (type_of(attribute) == TCP_METRICS_ATTR_AGE)
-			(void)read_value(attribute, &age_ms, sizeof(age_ms));
-	}
-	if (rtt_us == 0 || age_ms >= TCP_METRICS_AGE_MAX_US / 1000)
+	attributes = get_answer(metrics, metrics->family, reply);
+	age = netlink_find(attributes, TCP_METRICS_ATTR_AGE);
+	(void)netlink_take(&age, &age_ms, sizeof(age_ms));
+	values = netlink_find(attributes, TCP_METRICS_ATTR_VALS);
+	rtt = netlink_find_number(values, TCP_METRIC_RTT_US + 1, 0);
+	if (rtt / RTT_SHARE == 0 || age_ms >= TCP_METRICS_AGE_MAX_US / 1000)
 		return false;
-	*ret_rtt_us = rtt_us;
-	*ret_rttvar_us = rttvar_us;
+	*ret_rtt_us = rtt / RTT_SHARE;
+	*ret_rttvar_us = netlink_find_number(values, TCP_METRIC_RTTVAR_US + 1, 0) / RTTVAR_SHARE;
 	return true;
 }
