@@ -25,18 +25,18 @@ extern "C" {
 
 /* What the daemon can answer instead of a result. Numbers never change and are never used again. */
 enum asock_error {
-	ASOCK_E_CONNECT_FAILED = 5001,	/* no address could be connected; the attempts say why */
-	ASOCK_E_TIMED_OUT = 5002,	/* the time ran out in the daemon */
-	ASOCK_E_DENIED = 5003,		/* the daemon's policy does not allow it */
-	ASOCK_E_LIMIT_EXCEEDED = 5004,	/* a limit of the daemon is reached */
-	ASOCK_E_BAD_FRAME = 5005,	/* the daemon did not take the message for a call */
+	ASOCK_E_CONNECT_FAILED = 5001,	   /* no address could be connected; the attempts say why */
+	ASOCK_E_TIMED_OUT = 5002,	   /* the time ran out in the daemon */
+	ASOCK_E_DENIED = 5003,		   /* the daemon's policy does not allow it */
+	ASOCK_E_LIMIT_EXCEEDED = 5004,	   /* a limit of the daemon is reached */
+	ASOCK_E_BAD_FRAME = 5005,	   /* the daemon did not take the message for a call */
 	ASOCK_E_NO_MORE_CANDIDATES = 5006, /* there is no further address to try */
-	ASOCK_E_NAME_NOT_FOUND = 5101,	/* the name does not exist */
-	ASOCK_E_NO_DATA = 5102,		/* the name exists but has no data of this kind */
-	ASOCK_E_NO_SERVERS = 5103,	/* no name server is configured */
-	ASOCK_E_SERVER_FAILED = 5104,	/* the name servers could not answer */
-	ASOCK_E_INVALID_NAME = 5105,	/* no valid host name, address or record type */
-	ASOCK_E_UNKNOWN_SERVICE = 5106, /* the service is not known */
+	ASOCK_E_NAME_NOT_FOUND = 5101,	   /* the name does not exist */
+	ASOCK_E_NO_DATA = 5102,		   /* the name exists but has no data of this kind */
+	ASOCK_E_NO_SERVERS = 5103,	   /* no name server is configured */
+	ASOCK_E_SERVER_FAILED = 5104,	   /* the name servers could not answer */
+	ASOCK_E_INVALID_NAME = 5105,	   /* no valid host name, address or record type */
+	ASOCK_E_UNKNOWN_SERVICE = 5106,	   /* the service is not known */
 	ASOCK_E_SERVICE_UNAVAILABLE = 5107, /* the domain says that it does not offer the service */
 	ASOCK_E_INTERFACE_NOT_FOUND = 5201, /* varlink: no such interface */
 	ASOCK_E_METHOD_NOT_FOUND = 5202,    /* varlink: no such method */

@@ -22,6 +22,7 @@ enum key_kind {
 	KEY_KIB,     /* size_t in bytes, written in KiB */
 	KEY_YES,     /* bool: no or yes */
 	KEY_ORDER,   /* bool: hosts-first or dns-first */
+	KEY_NAT64,   /* struct nat64_setting */
 	KEY_SHARING, /* enum history_sharing */
 	KEY_LATER,   /* described, not there yet */
 };
@@ -49,6 +50,7 @@ static const struct key keys[] = {
 	{ "Resolve", "CacheMaxNegativeSec", KEY_SEC, AT(cache_max_negative_s), 0, 604800, 3600 },
 	{ "Resolve", "StaleMaxSec", KEY_SEC, AT(stale_max_s), 0, 604800, 86400 },
 	{ "Resolve", "RandomCase", KEY_YES, AT(random_case), 0, 0, 0 },
+	{ "Resolve", "Nat64", KEY_NAT64, AT(nat64), 0, 0, 0 },
 	{ "Connect", "TimeoutMs", KEY_MSEC, AT(timeout_us), 1, 3600000, 30000 },
 	{ "Connect", "AttemptDelayMs", KEY_MSEC, AT(attempt_delay_us), 10, 2000, 250 },
 	{ "Connect", "AttemptTimeoutMs", KEY_MSEC, AT(attempt_timeout_us), 0, 3600000, 0 },
@@ -114,6 +116,7 @@ static const char *unit_of(const struct key *key)
 	case KEY_YES:
 	case KEY_ORDER:
 	case KEY_SHARING:
+	case KEY_NAT64:
 	case KEY_LATER:
 		break;
 	}
@@ -197,6 +200,7 @@ static int read_path(char **field, const struct key *key, const char *value,
 static int read_value(struct config *config, const struct key *key, const char *value,
 		      const struct ini_place *place, struct ini_error *error)
 {
+	const char *fault;
 	uint64_t number = 0;
 	int r;
 
@@ -219,6 +223,11 @@ static int read_value(struct config *config, const struct key *key, const char *
 		return read_choice(field_of(config, key), key, value, place, error);
 	case KEY_SHARING:
 		return read_sharing(field_of(config, key), key, value, place, error);
+	case KEY_NAT64:
+		fault = nat64_parse_setting(value, field_of(config, key));
+		return fault ? ini_fail(error, place, "%s= cannot be \"%s\": %s", key->name, value,
+					fault)
+			     : 0;
 	case KEY_MSEC:
 	case KEY_SEC:
 	case KEY_KIB:

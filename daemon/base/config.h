@@ -12,6 +12,7 @@
 #include "daemon/base/ini.h"
 #include "daemon/base/limits.h"
 #include "daemon/base/log.h"
+#include "daemon/base/nat64.h"
 #include "daemon/base/rules.h"
 #include "daemon/base/server-groups.h"
 
@@ -41,6 +42,7 @@ struct config {
 	bool random_case;
 	size_t cache_bytes; /* 0: no cache */
 	uint32_t cache_max_s, cache_max_negative_s, stale_max_s;
+	struct nat64_setting nat64;
 
 	/* [Connect] */
 	uint64_t timeout_us;

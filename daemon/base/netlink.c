@@ -224,8 +224,8 @@ size_t netlink_read_hops(struct netlink_span attributes, int family, struct netl
 	size_t n = 0;
 
 	if (!ways.bytes && max > 0)
-		ret[n++] = read_hop(attributes, family,
-				    netlink_find_number(attributes, RTA_OIF, 0));
+		ret[n++] =
+			read_hop(attributes, family, netlink_find_number(attributes, RTA_OIF, 0));
 	for (; ways.len >= sizeof(way) && n < max; ways = behind(ways, way.rtnh_len)) {
 		struct netlink_span all = ways;
 

@@ -25,27 +25,29 @@
 #include "daemon/base/clock.h"
 #include "daemon/base/netlink.h"
 
-#define NETWORKS_MAX	16 /* that are remembered */
-#define ROUTERS_MAX	8
-#define PREFIXES_MAX	16
-#define LINK_BYTES	32 /* MAX_ADDR_LEN of the kernel */
-#define PAUSE_SHARE	10
-#define LOOK_AGAIN_US	USEC_PER_SEC /* while a link-layer address is unknown */
-#define LOOK_AGAIN_MAX	5
-#define HALF_V4		1 /* prefix lengths that count as default: half of all addresses, */
-#define HALF_V6		3 /* and 2000::/3, all of the internet */
-#define GROUPS                                                                  \
-	(NETLINK_GROUP(RTNLGRP_LINK) | NETLINK_GROUP(RTNLGRP_IPV4_IFADDR) |     \
+#define NETWORKS_MAX   16 /* that are remembered */
+#define ROUTERS_MAX    8
+#define PREFIXES_MAX   16
+#define LINK_BYTES     32 /* MAX_ADDR_LEN of the kernel */
+#define PAUSE_SHARE    10
+#define LOOK_AGAIN_US  USEC_PER_SEC /* while a link-layer address is unknown */
+#define LOOK_AGAIN_MAX 5
+#define HALF_V4	       1 /* prefix lengths that count as default: half of all addresses, */
+#define HALF_V6	       3 /* and 2000::/3, all of the internet */
+#define GROUPS                                                                    \
+	(NETLINK_GROUP(RTNLGRP_LINK) | NETLINK_GROUP(RTNLGRP_IPV4_IFADDR) |       \
 	 NETLINK_GROUP(RTNLGRP_IPV6_IFADDR) | NETLINK_GROUP(RTNLGRP_IPV4_ROUTE) | \
-	 NETLINK_GROUP(RTNLGRP_IPV6_ROUTE) | NETLINK_GROUP(RTNLGRP_IPV4_RULE) | \
+	 NETLINK_GROUP(RTNLGRP_IPV6_ROUTE) | NETLINK_GROUP(RTNLGRP_IPV4_RULE) |   \
 	 NETLINK_GROUP(RTNLGRP_IPV6_RULE))
 
 struct router {
 	int family; /* of the route */
-	uint32_t interface; /* does not tell networks apart: the same one may be had by wire and by radio */
-	struct address gateway;	   /* without its scope; family 0: none */
-	uint8_t link[LINK_BYTES];  /* its link-layer address; without a gateway the interface's name */
-	size_t link_len;	   /* 0: not known */
+	uint32_t
+		interface; /* does not tell networks apart: the same one may be had by wire and by radio */
+	struct address gateway; /* without its scope; family 0: none */
+	uint8_t link
+		[LINK_BYTES]; /* its link-layer address; without a gateway the interface's name */
+	size_t link_len;      /* 0: not known */
 };
 
 struct prefix {
@@ -62,7 +64,7 @@ struct facts {
 };
 
 struct known {
-	uint64_t id; /* 0: free */
+	uint64_t id;   /* 0: free */
 	uint64_t used; /* the higher, the later */
 	struct facts facts;
 };
@@ -222,8 +224,7 @@ static void add_prefix(struct facts *facts, const struct prefix *prefix)
 
 	while (i > 0 && compare_prefixes(&facts->prefixes[i - 1], prefix) > 0)
 		i--;
-	if (i == PREFIXES_MAX ||
-	    (i > 0 && compare_prefixes(&facts->prefixes[i - 1], prefix) == 0))
+	if (i == PREFIXES_MAX || (i > 0 && compare_prefixes(&facts->prefixes[i - 1], prefix) == 0))
 		return;
 	if (facts->n_prefixes < PREFIXES_MAX)
 		facts->n_prefixes++;
@@ -320,7 +321,8 @@ static unsigned int compare_routers(const struct router *a, const struct router 
 }
 
 /* Whether each router of a has its own one in b, the most alike first; *ret_pairs[i]: which. */
-static bool pair_routers(const struct facts *a, const struct facts *b, size_t ret_pairs[ROUTERS_MAX])
+static bool pair_routers(const struct facts *a, const struct facts *b,
+			 size_t ret_pairs[ROUTERS_MAX])
 {
 	bool is_taken[ROUTERS_MAX] = { false }, is_paired[ROUTERS_MAX] = { false };
 	size_t n = 0;
@@ -330,8 +332,8 @@ static bool pair_routers(const struct facts *a, const struct facts *b, size_t re
 	for (unsigned int likeness = 2; likeness > 0; likeness--)
 		for (size_t i = 0; i < a->n_routers; i++)
 			for (size_t j = 0; j < b->n_routers && !is_paired[i]; j++)
-				if (!is_taken[j] && compare_routers(&a->routers[i],
-								    &b->routers[j]) == likeness) {
+				if (!is_taken[j] &&
+				    compare_routers(&a->routers[i], &b->routers[j]) == likeness) {
 					is_taken[j] = is_paired[i] = true;
 					ret_pairs[i] = j;
 					n++;

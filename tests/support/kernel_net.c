@@ -141,7 +141,8 @@ void kernel_net_route(const struct kernel_net_route *route)
 	ask(&message);
 }
 
-void kernel_net_neighbour(unsigned short type, unsigned int interface, const char *text, uint8_t mac)
+void kernel_net_neighbour(unsigned short type, unsigned int interface, const char *text,
+			  uint8_t mac)
 {
 	const uint8_t link[6] = { 2, 0, 0, 0, 0, mac };
 	struct address address = parse(text);

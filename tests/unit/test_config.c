@@ -217,6 +217,11 @@ START_TEST(paths_and_levels_are_read)
 	ck_assert(config->dns_first);
 	ck_assert(config->random_case);
 	ck_assert_ptr_null(read_text(config, "[Resolve]\nHostsOrder=hosts-first\nRandomCase=no\n"));
+	ck_assert(!config->nat64.is_off && config->nat64.n == 0);
+	ck_assert_ptr_null(read_text(config, "[Resolve]\nNat64=64:ff9b::/96 2001:db8::/32\n"));
+	ck_assert_uint_eq(config->nat64.n, 2);
+	ck_assert_ptr_null(read_text(config, "[Resolve]\nNat64=no\n"));
+	ck_assert(config->nat64.is_off && config->nat64.n == 0);
 	ck_assert_ptr_null(read_text(config, "[Connect]\nHistory=per-role\n"));
 	ck_assert_int_eq(config->history, HISTORY_PER_ROLE);
 	ck_assert_ptr_null(read_text(config, "[Connect]\nHistory=off\n"));
@@ -487,6 +492,10 @@ static const struct {
 	  "a.conf:2:12: HostsOrder= must be hosts-first or dns-first, not \"dns\"" },
 	{ "[Resolve]\nRandomCase=true\n",
 	  "a.conf:2:12: RandomCase= must be no or yes, not \"true\"" },
+	{ "[Resolve]\nNat64=64:ff9b::/95\n",
+	  "a.conf:2:7: Nat64= cannot be \"64:ff9b::/95\": expected auto, no, or prefixes such as" },
+	{ "[Resolve]\nNat64=\n", "a.conf:2:7: Nat64= cannot be \"\": expected auto, no" },
+	{ "[Resolve corp]\nNat64=no\n", "a.conf:2:7: Nat64= is no key of [Resolve corp]" },
 	{ "[Connect]\nGaiConf=gai.conf\n", "a.conf:2:9: GaiConf= must be a path" },
 	{ "[Resolve corp]\nHostsFile=/h\n",
 	  "a.conf:2:11: HostsFile= is no key of [Resolve corp]: expected Servers=, Domain=, Tls= or ServerName=" },

@@ -28,7 +28,8 @@ struct rig {
 	bool is_told;
 };
 
-static void set_address(struct rig *rig, unsigned short type, const char *address, uint8_t prefix_len)
+static void set_address(struct rig *rig, unsigned short type, const char *address,
+			uint8_t prefix_len)
 {
 	kernel_net_change(&(struct kernel_net_address){ .type = type,
 							.interface = rig->interface,
@@ -496,8 +497,9 @@ SUITE_MAIN("network", a_network_that_comes_back_has_its_id_again,
 	   a_router_that_is_not_resolved_yet_may_be_the_one_that_was,
 	   what_is_not_on_the_way_out_does_not_matter, a_prefix_more_is_another_network,
 	   families_have_their_own_default_routes,
-	   halves_and_other_tables_are_defaults_and_networks_are_none, a_tunnel_is_known_by_its_name,
-	   many_networks_are_remembered_and_not_all, who_watches_is_told_once_for_a_burst,
+	   halves_and_other_tables_are_defaults_and_networks_are_none,
+	   a_tunnel_is_known_by_its_name, many_networks_are_remembered_and_not_all,
+	   who_watches_is_told_once_for_a_burst,
 	   news_that_a_question_has_taken_are_told_all_the_same, news_that_were_lost_are_news,
 	   a_watch_may_end_others_while_it_is_told, a_look_that_took_long_is_followed_by_a_pause,
 	   without_descriptors_it_is_the_same_network,
