@@ -14,8 +14,14 @@
 
 #define UID_UNMAPPED 65534 /* user_namespaces(7), /proc/sys/kernel/overflowuid */
 
+struct prefixes {
+	struct nat64_prefix items[POLICY_PREFIXES_MAX];
+	size_t n;
+};
+
 struct policy {
 	struct rules rules;
+	struct prefixes configured, told; /* of translators */
 	uint64_t generation;
 };
 
@@ -51,6 +57,29 @@ void policy_adopt_rules(struct policy *policy, struct rules *rules)
 	policy->rules = *rules;
 	*rules = (struct rules){ 0 };
 	policy->generation++;
+}
+
+static bool set_prefixes(struct prefixes *prefixes, const struct nat64_prefix *items, size_t n)
+{
+	struct prefixes before = *prefixes;
+	bool is_same;
+
+	prefixes->n = n < POLICY_PREFIXES_MAX ? n : POLICY_PREFIXES_MAX;
+	is_same = before.n == prefixes->n;
+	for (size_t i = 0; i < prefixes->n; i++) {
+		prefixes->items[i] = items[i];
+		is_same = is_same && nat64_prefix_equal(&before.items[i], &items[i]);
+	}
+	return !is_same;
+}
+
+void policy_set_prefixes(struct policy *policy, const struct nat64_prefix *configured,
+			 size_t n_configured, const struct nat64_prefix *told, size_t n_told)
+{
+	bool is_changed = set_prefixes(&policy->configured, configured, n_configured);
+
+	if (set_prefixes(&policy->told, told, n_told) || is_changed)
+		policy->generation++;
 }
 
 uint64_t policy_get_generation(const struct policy *policy)
@@ -129,37 +158,77 @@ bool policy_allows_name(const struct policy *policy, const struct identity *iden
 	return policy_allows_anything(policy, identity);
 }
 
-static bool is_never(const struct rules *rules, const struct address *address)
+static size_t add_inner(const struct prefixes *prefixes, const struct address *address,
+			struct address *ret)
 {
-	struct address forms[CLASS_FORMS_MAX];
-	size_t n = class_forms(address, forms);
+	size_t n = 0;
 
-	if (class_is_metadata(address))
+	for (size_t i = 0; i < prefixes->n; i++)
+		if (nat64_extract(&prefixes->items[i], address, &ret[n]))
+			n++;
+	return n;
+}
+
+size_t policy_get_forms(const struct policy *policy, const struct address *address,
+			struct address ret[POLICY_FORMS_MAX])
+{
+	size_t n = class_forms(address, ret);
+
+	n += add_inner(&policy->configured, address, ret + n);
+	return n + add_inner(&policy->told, address, ret + n);
+}
+
+static bool is_never(const struct rules *rules, const struct address *form)
+{
+	if (class_is_metadata(form))
 		return true;
 	for (size_t i = 0; i < rules->n_never; i++)
-		for (size_t j = 0; j < n; j++)
-			if (address_in_network(&forms[j], &rules->never[i].address,
-					       rules->never[i].prefix_len))
-				return true;
+		if (address_in_network(form, &rules->never[i].address, rules->never[i].prefix_len))
+			return true;
 	return false;
+}
+
+/* Within a prefix that the administrator has named, the address inside counts alone. */
+static bool is_public(const struct policy *policy, const struct address *forms, size_t n)
+{
+	struct address inner[POLICY_PREFIXES_MAX];
+	size_t n_inner = add_inner(&policy->configured, &forms[0], inner);
+
+	if (n_inner > 0) {
+		forms = inner;
+		n = n_inner;
+	}
+	for (size_t i = 0; i < n; i++)
+		if (class_of(&forms[i]) != CLASS_PUBLIC)
+			return false;
+	return true;
 }
 
 bool policy_allows_endpoint(const struct policy *policy, const struct identity *identity,
 			    const struct endpoint *endpoint, bool is_own)
 {
-	if (is_never(&policy->rules, &endpoint->address))
-		return false;
+	struct address forms[POLICY_FORMS_MAX];
+	size_t n = policy_get_forms(policy, &endpoint->address, forms);
+
+	for (size_t i = 0; i < n; i++)
+		if (is_never(&policy->rules, &forms[i]))
+			return false;
 	switch (get_standing(policy, identity)) {
 	case STANDING_NOTHING:
 		return false;
 	case STANDING_OPEN:
 		if (is_own && !identity->same_netns)
 			return false;
-		return class_of(&endpoint->address) == CLASS_PUBLIC;
+		return is_public(policy, forms, n);
 	case STANDING_BUILT_IN:
 		return true;
 	}
 	return false;
+}
+
+bool policy_is_confined(const struct policy *policy, const struct identity *identity)
+{
+	return get_standing(policy, identity) != STANDING_BUILT_IN;
 }
 
 bool policy_allows_option(const struct policy *policy, const struct identity *identity,

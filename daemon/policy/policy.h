@@ -13,7 +13,9 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "daemon/base/nat64.h"
 #include "daemon/base/rules.h"
+#include "daemon/policy/class.h"
 #include "protocol/address.h"
 
 /* Who asks. Both user ids must be allowed: the one that connected and the one that wrote the message. */
@@ -31,6 +33,9 @@ enum policy_stage {
 	POLICY_STAGE_OPTION
 };
 
+#define POLICY_PREFIXES_MAX 16
+#define POLICY_FORMS_MAX    (CLASS_FORMS_MAX + 2 * POLICY_PREFIXES_MAX)
+
 struct policy;
 
 /* With the built-in rules only. -ENOMEM. */
@@ -40,6 +45,13 @@ DEFINE_CLEANUP(struct policy, policy_free)
 
 /* Takes the rules over (they are left empty) and drops the old ones. */
 void policy_adopt_rules(struct policy *policy, struct rules *rules);
+
+/*
+ * The prefixes of translators (NAT64): configured ones, whose addresses count as the IPv4 ones in them, and those that somebody has
+ * told, whose addresses are judged as both. Copied; as many as POLICY_PREFIXES_MAX of each count.
+ */
+void policy_set_prefixes(struct policy *policy, const struct nat64_prefix *configured,
+			 size_t n_configured, const struct nat64_prefix *told, size_t n_told);
 
 /* Counts the changes: who judged under another generation judges again before handing over. */
 uint64_t policy_get_generation(const struct policy *policy);
@@ -54,9 +66,19 @@ bool policy_allows_anything(const struct policy *policy, const struct identity *
 bool policy_allows_name(const struct policy *policy, const struct identity *identity,
 			const char *name);
 
-/* Whether it may reach this address. is_own: it is an address of the daemon's own namespace. */
+/*
+ * What an address is judged as: itself first, and the IPv4 addresses in it. Each of them may be the daemon's own, which only the
+ * kernel knows.
+ */
+size_t policy_get_forms(const struct policy *policy, const struct address *address,
+			struct address ret[POLICY_FORMS_MAX]);
+
+/* Whether it may reach this address. is_own: one of its forms is an address of the daemon's own namespace. */
 bool policy_allows_endpoint(const struct policy *policy, const struct identity *identity,
 			    const struct endpoint *endpoint, bool is_own);
+
+/* Whether classes are closed to it; false: it could reach by itself what the daemon reaches. */
+bool policy_is_confined(const struct policy *policy, const struct identity *identity);
 
 /* Whether it may use a privileged socket option: no role of this version can say so. */
 bool policy_allows_option(const struct policy *policy, const struct identity *identity,

@@ -298,6 +298,161 @@ START_TEST(never_can_close_everything)
 }
 END_TEST
 
+static struct nat64_prefix parse_prefix(const char *text)
+{
+	struct nat64_prefix prefix = { 0 };
+
+	ck_assert_msg(nat64_parse_prefix(text, &prefix) == 0, "%s", text);
+	return prefix;
+}
+
+/* A prefix of each length, and an address inside: with private, loopback, link-local, metadata, [Never] and public ones. */
+static const struct {
+	const char *prefix;
+	const char *closed[5], *open;
+} translators[] = {
+	{ "2001:db8:64::/96",
+	  { "2001:db8:64::10.0.0.1", "2001:db8:64::127.0.0.1", "2001:db8:64::169.254.1.1",
+	    "2001:db8:64::169.254.169.254", "2001:db8:64::198.51.100.7" },
+	  "2001:db8:64::203.0.113.1" },
+	{ "2001:db8:64:1::/64",
+	  { "2001:db8:64:1:a:0:100::", "2001:db8:64:1:7f:0:100::", "2001:db8:64:1:a9:fe01:100::",
+	    "2001:db8:64:1:a9:fea9:fe00::", "2001:db8:64:1:c6:3364:700::" },
+	  "2001:db8:64:1:cb:71:100::" },
+	{ "2001:db8:64:100::/56",
+	  { "2001:db8:64:10a:0:1::", "2001:db8:64:17f:0:1::", "2001:db8:64:1a9:fe:101::",
+	    "2001:db8:64:1a9:fe:a9fe::", "2001:db8:64:1c6:33:6407::" },
+	  "2001:db8:64:1cb:0:7101::" },
+	{ "2001:db8:64::/48",
+	  { "2001:db8:64:a00:0:100::", "2001:db8:64:7f00:0:100::", "2001:db8:64:a9fe:1:100::",
+	    "2001:db8:64:a9fe:a9:fe00::", "2001:db8:64:c633:64:700::" },
+	  "2001:db8:64:cb00:71:100::" },
+	{ "2001:db8:6400::/40",
+	  { "2001:db8:640a:0:1::", "2001:db8:647f:0:1::", "2001:db8:64a9:fe01:1::",
+	    "2001:db8:64a9:fea9:fe::", "2001:db8:64c6:3364:7::" },
+	  "2001:db8:64cb:71:1::" },
+	{ "2001:db9::/32",
+	  { "2001:db9:a00:1::", "2001:db9:7f00:1::", "2001:db9:a9fe:101::", "2001:db9:a9fe:a9fe::",
+	    "2001:db9:c633:6407::" },
+	  "2001:db9:cb00:7101::" },
+};
+
+START_TEST(what_is_behind_a_translator_is_judged_too)
+{
+	for (size_t i = 0; i < ARRAY_LEN(translators); i++) {
+		CLEANUP(policy_freep)
+		struct policy *policy = make("[Role a]\nMatch=uid:1000\nMode=open\n"
+					     "[Never]\nTo=198.51.100.7\n");
+		struct nat64_prefix prefix = parse_prefix(translators[i].prefix);
+		uint64_t generation = policy_get_generation(policy);
+
+		/* Nobody has told of it: these are addresses like any. */
+		for (size_t j = 0; j < 5; j++)
+			ck_assert(allows(policy, &stranger, translators[i].closed[j]));
+		policy_set_prefixes(policy, NULL, 0, &prefix, 1);
+		ck_assert_uint_ne(policy_get_generation(policy), generation);
+		for (size_t j = 0; j < 5; j++)
+			ck_assert_msg(!allows(policy, &stranger, translators[i].closed[j]), "%s",
+				      translators[i].closed[j]);
+		ck_assert_msg(allows(policy, &stranger, translators[i].open), "%s",
+			      translators[i].open);
+		policy_set_prefixes(policy, &prefix, 1, NULL, 0);
+		for (size_t j = 0; j < 5; j++)
+			ck_assert_msg(!allows(policy, &stranger, translators[i].closed[j]), "%s",
+				      translators[i].closed[j]);
+		ck_assert_msg(allows(policy, &stranger, translators[i].open), "%s",
+			      translators[i].open);
+	}
+}
+END_TEST
+
+START_TEST(reserved_bits_hide_nothing_behind_a_translator)
+{
+	CLEANUP(policy_freep)
+	struct policy *policy = make("[Role a]\nMatch=uid:1000\nMode=open\n");
+	struct nat64_prefix prefix = parse_prefix("2001:db8:64:1::/64");
+
+	policy_set_prefixes(policy, NULL, 0, &prefix, 1);
+	ck_assert(!allows(policy, &stranger, "2001:db8:64:1:10a:0:100::"));
+	ck_assert(!allows(policy, &stranger, "2001:db8:64:1:ff0a:0:1ff:ffff"));
+	ck_assert(allows(policy, &stranger, "2001:db8:64:2:10a:0:100::"));
+}
+END_TEST
+
+START_TEST(a_configured_translator_is_what_is_behind_it)
+{
+	static const struct {
+		const char *prefix, *address;
+		bool if_told, if_configured;
+	} cases[] = {
+		{ "fd00:64::/96", "fd00:64::203.0.113.1", false, true },
+		{ "fd00:64::/96", "fd00:64::10.0.0.1", false, false },
+		{ "fd00:64::/96", "fd00:64::169.254.169.254", false, false },
+		{ "fd00:64::/96", "fd00:65::203.0.113.1", false, false },
+		/* Without it this may be 10.0.0.1 behind 48 bits. */
+		{ "64:ff9b:1:a00:0:100::/96", "64:ff9b:1:a00:0:100:cb00:7101", false, true },
+	};
+	CLEANUP(policy_freep)
+	struct policy *policy = make("[Role a]\nMatch=uid:1000\nMode=open\n");
+
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct nat64_prefix prefix = parse_prefix(cases[i].prefix);
+
+		policy_set_prefixes(policy, NULL, 0, &prefix, 1);
+		ck_assert_msg(allows(policy, &stranger, cases[i].address) == cases[i].if_told,
+			      "%zu", i);
+		policy_set_prefixes(policy, &prefix, 1, &prefix, 1);
+		ck_assert_msg(allows(policy, &stranger, cases[i].address) == cases[i].if_configured,
+			      "%zu", i);
+	}
+}
+END_TEST
+
+START_TEST(never_closes_what_is_outside_of_a_configured_translator_too)
+{
+	CLEANUP(policy_freep) struct policy *policy = make("[Never]\nTo=fd00:64::/32\n");
+	struct nat64_prefix prefix = parse_prefix("fd00:64::/96");
+
+	policy_set_prefixes(policy, &prefix, 1, NULL, 0);
+	ck_assert(!allows(policy, &neighbour, "fd00:64::203.0.113.1"));
+}
+END_TEST
+
+START_TEST(prefixes_count_as_a_change_only_when_they_do)
+{
+	CLEANUP(policy_freep) struct policy *policy = make("");
+	struct nat64_prefix many[POLICY_PREFIXES_MAX + 1];
+	struct address forms[POLICY_FORMS_MAX];
+	struct endpoint endpoint = parse("2001:db8::1");
+	uint64_t generation;
+
+	for (size_t i = 0; i < ARRAY_LEN(many); i++)
+		many[i] = parse_prefix("2001:db8::/32");
+	policy_set_prefixes(policy, many, ARRAY_LEN(many), many, ARRAY_LEN(many));
+	generation = policy_get_generation(policy);
+	policy_set_prefixes(policy, many, ARRAY_LEN(many), many, ARRAY_LEN(many));
+	ck_assert_uint_eq(policy_get_generation(policy), generation);
+	ck_assert_uint_eq(policy_get_forms(policy, &endpoint.address, forms),
+			  1 + 2 * POLICY_PREFIXES_MAX);
+	ck_assert(address_equal(&forms[0], &endpoint.address));
+	policy_set_prefixes(policy, many, 1, many, 0);
+	ck_assert_uint_ne(policy_get_generation(policy), generation);
+	ck_assert_uint_eq(policy_get_forms(policy, &endpoint.address, forms), 2);
+}
+END_TEST
+
+START_TEST(who_is_confined_is_held_to_classes)
+{
+	CLEANUP(policy_freep) struct policy *built_in = make("");
+	CLEANUP(policy_freep)
+	struct policy *open = make("[Role a]\nMatch=uid:1000\nMode=open\n");
+
+	ck_assert(!policy_is_confined(built_in, &neighbour));
+	ck_assert(policy_is_confined(built_in, &stranger));
+	ck_assert(policy_is_confined(open, &neighbour));
+}
+END_TEST
+
 START_TEST(open_role_reaches_what_is_public_and_no_class)
 {
 	CLEANUP(policy_freep)
@@ -462,6 +617,11 @@ SUITE_MAIN("policy", addresses_have_their_class,
 	   neighbours_of_metadata_are_not_metadata,
 	   without_a_policy_the_same_namespace_may_connect_and_another_may_nothing,
 	   never_closes_a_network_to_everybody_in_every_form, never_can_close_everything,
+	   what_is_behind_a_translator_is_judged_too,
+	   reserved_bits_hide_nothing_behind_a_translator,
+	   a_configured_translator_is_what_is_behind_it,
+	   never_closes_what_is_outside_of_a_configured_translator_too,
+	   prefixes_count_as_a_change_only_when_they_do, who_is_confined_is_held_to_classes,
 	   open_role_reaches_what_is_public_and_no_class, any_policy_denies_whoever_matches_no_role,
 	   default_allow_opens_what_is_public, both_user_ids_must_fit,
 	   conditions_of_a_line_all_hold_and_any_line_does, unmapped_user_matches_only_who_says_so,
