@@ -3,17 +3,21 @@
  * The order in which the addresses of a call are tried. Three steps, each a pure function of its
  * input:
  *
- *   1. place every destination: one number for each rule, the smaller the earlier (struct place);
- *   2. sort each family of each target by these numbers, one rule after the other, stable (rule 10);
- *   3. in each target let the families alternate (RFC 8305 section 4, First Address Family Count 1).
+ *   1. place every destination: one number for each rule, the smaller the earlier (addrsort_place);
+ *   2. sort each family of each group by these numbers, one rule after the other, stable (rule 10);
+ *   3. in each group let the families alternate (RFC 8305 section 4, First Address Family Count).
+ *
+ * A group is what has the same target and the same mark. Marked is what is dead or what its user did
+ * not like: it stands behind all others of its target, and alternates by itself, so that a dead
+ * address takes nobody's turn.
  *
  * Each rule looks at one number of either side, and no number depends on what else is there, so the
  * order is a total one and does not depend on who was compared with whom: within a family it stays
  * the same whatever the other family has. The race relies on that when an answer is late. Between
  * families rule 9 says nothing; a rule that holds for some pairs only would give an order that goes
  * round in a circle, and so the families are sorted each by itself, and only their first ones are
- * compared, by rules 1 to 8. If these find no difference, IPv6 begins: which answer came first must
- * not matter.
+ * compared, by rules 1 to 8b. If these find no difference, IPv6 begins: which answer came first
+ * must not matter.
  *
  * IPv4 takes part as ::ffff:a.b.c.d, as RFC 6724 section 3.2 wants it, and an IPv6 address of that
  * form is IPv4 in all respects, since connect/attempt uses an IPv4 socket for it.
@@ -27,8 +31,12 @@
  * same of several equal servers. That is the known fault of RFC 3484's rule 9. Among addresses in
  * the own network it tells nothing apart, for the same reason as the cap.
  *
- * Rule 7 looks at the interface of the source address, as the C library does. Rules from experience
- * (RFC 8305 section 4: lower round-trip time, used before) would stand between 8 and 9.
+ * Rule 7 looks at the interface of the source address, as the C library does.
+ *
+ * Rules 8a and 8b are those from experience (RFC 8305 section 4). A round trip counts in steps of
+ * the square root of 2 from 30 ms on, so that near equals stay in the answer's rotation; one that
+ * is not known counts as the shortest, so that an address nobody has tried comes before one that is
+ * known to be slow.
  */
 #include "daemon/connect/addrsort.h"
 
@@ -45,7 +53,9 @@
 #define IPV4_BITS   32
 #define IPV6_BITS   128
 #define SUBNET_BITS 64 /* the prefix length that rule 9 assumes of an IPv6 source without one */
-#define N_RULES	    ADDRSORT_RULE_10 /* those that have a number come before it */
+
+#define RTT_FLOOR_US	   30000 /* shorter round trips are all alike */
+#define RTT_STEP_PER_MILLE 1414	 /* from each step to the next */
 
 /* Each address has two places to be in; of two others the older one makes room. */
 #define MEMORY_PLACES 4096
@@ -63,11 +73,21 @@ struct addrsort_memory {
 	struct memory_place places[MEMORY_PLACES];
 };
 
-/* What the rules ask about one destination. */
-struct place {
-	size_t index;
-	int family;
-	unsigned int numbers[N_RULES]; /* by enum addrsort_rule; the smaller one goes first */
+/*
+ * Where each rule's number stands in the words of a place. The words of two places compare as the
+ * numbers do, one rule after the other.
+ */
+static const struct field {
+	enum addrsort_rule rule;
+	unsigned int word, shift, n_bits;
+} fields[] = {
+	{ ADDRSORT_TARGET, 0, 48, 16 }, { ADDRSORT_MARK, 0, 47, 1 },
+	{ ADDRSORT_RULE_1, 0, 46, 1 },	{ ADDRSORT_RULE_2, 0, 45, 1 },
+	{ ADDRSORT_RULE_3, 0, 44, 1 },	{ ADDRSORT_RULE_4, 0, 43, 1 },
+	{ ADDRSORT_RULE_5, 0, 42, 1 },	{ ADDRSORT_RULE_6, 0, 10, 32 },
+	{ ADDRSORT_RULE_7, 0, 9, 1 },	{ ADDRSORT_RULE_8, 1, 32, 32 },
+	{ ADDRSORT_RULE_8A, 1, 16, 8 }, { ADDRSORT_RULE_8B, 1, 15, 1 },
+	{ ADDRSORT_RULE_9, 1, 0, 8 },
 };
 
 /* Family 0 when there is none. */
@@ -193,82 +213,140 @@ static unsigned int get_matching_len(const struct address *destination,
 	return len < prefix_len ? len : prefix_len;
 }
 
-static struct place make_place(const struct gai_conf *gai_conf, const struct addrsort_item *item,
-			       size_t index)
+static uint64_t get_rtt_step(uint32_t rtt_us)
 {
-	const struct hostaddrs_facts *facts = &item->source.facts;
-	struct address to = address_unmap(item->destination.address);
-	struct address from = address_unmap(item->source.address);
-	struct place place = { .index = index, .family = to.family };
-	unsigned int scope = gai_conf_get_scope(gai_conf, &to);
-	unsigned int *numbers = place.numbers;
+	uint64_t bound_us = RTT_FLOOR_US;
+	uint64_t step = 0;
 
-	numbers[ADDRSORT_TARGET] = item->rank;
-	numbers[ADDRSORT_RULE_6] = UINT_MAX - gai_conf_get_precedence(gai_conf, &to);
-	numbers[ADDRSORT_RULE_8] = scope;
-	numbers[ADDRSORT_RULE_1] = from.family == 0;
-	if (from.family == 0)
-		return place; /* the other rules are about the source */
-	numbers[ADDRSORT_RULE_2] = gai_conf_get_scope(gai_conf, &from) != scope;
-	numbers[ADDRSORT_RULE_3] = facts->is_deprecated;
-	numbers[ADDRSORT_RULE_4] = !facts->is_home;
-	numbers[ADDRSORT_RULE_5] =
-		gai_conf_get_label(gai_conf, &from) != gai_conf_get_label(gai_conf, &to);
-	numbers[ADDRSORT_RULE_7] = facts->is_tunnel;
-	if (from.family == to.family)
-		numbers[ADDRSORT_RULE_9] =
-			IPV6_BITS - get_matching_len(&to, &from, facts->prefix_len);
-	return place;
+	for (; rtt_us > bound_us; bound_us = bound_us * RTT_STEP_PER_MILLE / 1000)
+		step++;
+	return step;
 }
 
-/*
- * The first of these rules, up to the last one asked for, that tells a and b apart; rule 10: none
- * does.
- */
-static enum addrsort_rule compare(const struct place *a, const struct place *b,
-				  enum addrsort_rule last, bool *ret_a_first)
+static const struct field *get_field(enum addrsort_rule rule)
 {
-	*ret_a_first = false;
-	for (unsigned int rule = ADDRSORT_TARGET; rule <= last; rule++) {
-		if (a->numbers[rule] == b->numbers[rule])
-			continue;
-		*ret_a_first = a->numbers[rule] < b->numbers[rule];
-		return (enum addrsort_rule)rule;
+	size_t i = 0;
+
+	while (fields[i].rule != rule)
+		i++;
+	return &fields[i];
+}
+
+static uint64_t get_mask(enum addrsort_rule rule)
+{
+	const struct field *field = get_field(rule);
+
+	return ((UINT64_C(1) << field->n_bits) - 1) << field->shift;
+}
+
+static void set(struct addrsort_place *place, enum addrsort_rule rule, uint64_t number)
+{
+	const struct field *field = get_field(rule);
+
+	place->words[field->word] |= number << field->shift;
+}
+
+static void place_by_source(const struct gai_conf *gai_conf, const struct addrsort_source *source,
+			    const struct address *to, unsigned int scope,
+			    struct addrsort_place *place)
+{
+	struct address from = address_unmap(source->address);
+
+	set(place, ADDRSORT_RULE_1, from.family == 0);
+	if (from.family == 0)
+		return; /* the other rules are about the source */
+	set(place, ADDRSORT_RULE_2, gai_conf_get_scope(gai_conf, &from) != scope);
+	set(place, ADDRSORT_RULE_3, source->facts.is_deprecated);
+	set(place, ADDRSORT_RULE_4, !source->facts.is_home);
+	set(place, ADDRSORT_RULE_5,
+	    gai_conf_get_label(gai_conf, &from) != gai_conf_get_label(gai_conf, to));
+	set(place, ADDRSORT_RULE_7, source->facts.is_tunnel);
+	if (from.family == to->family)
+		set(place, ADDRSORT_RULE_9,
+		    IPV6_BITS - get_matching_len(to, &from, source->facts.prefix_len));
+}
+
+void addrsort_place(const struct gai_conf *gai_conf, const struct addrsort_item *item,
+		    struct addrsort_place *ret)
+{
+	struct address to = address_unmap(item->destination.address);
+	unsigned int scope = gai_conf_get_scope(gai_conf, &to);
+
+	*ret = (struct addrsort_place){ .family = to.family };
+	set(ret, ADDRSORT_TARGET, item->rank);
+	set(ret, ADDRSORT_MARK, item->past.is_dead || item->past.is_disliked);
+	set(ret, ADDRSORT_RULE_6, UINT32_MAX - gai_conf_get_precedence(gai_conf, &to));
+	set(ret, ADDRSORT_RULE_8, scope);
+	set(ret, ADDRSORT_RULE_8A, get_rtt_step(item->past.rtt_us));
+	set(ret, ADDRSORT_RULE_8B, !item->past.was_used);
+	place_by_source(gai_conf, &item->source, &to, scope, ret);
+}
+
+struct addrsort_place addrsort_place_without_past(const struct addrsort_place *place)
+{
+	return (struct addrsort_place){
+		.words = { place->words[0] & ~get_mask(ADDRSORT_MARK),
+			   place->words[1] &
+				   ~(get_mask(ADDRSORT_RULE_8A) | get_mask(ADDRSORT_RULE_8B)) },
+		.family = place->family,
+	};
+}
+
+/* Less than 0: a stands before b. upto_8b: the last rule that is asked. */
+static int compare(const struct addrsort_place *a, const struct addrsort_place *b, bool upto_8b)
+{
+	unsigned int shift = upto_8b ? get_field(ADDRSORT_RULE_8B)->shift : 0;
+
+	if (a->words[0] != b->words[0])
+		return a->words[0] < b->words[0] ? -1 : 1;
+	if (a->words[1] >> shift != b->words[1] >> shift)
+		return a->words[1] < b->words[1] ? -1 : 1;
+	return 0;
+}
+
+/* The first rule that tells two apart; rule 10: none does. */
+static enum addrsort_rule get_rule(const struct addrsort_place *a, const struct addrsort_place *b)
+{
+	for (size_t i = 0; i < ARRAY_LEN(fields); i++) {
+		unsigned int word = fields[i].word;
+
+		if ((a->words[word] ^ b->words[word]) & get_mask(fields[i].rule))
+			return fields[i].rule;
 	}
 	return ADDRSORT_RULE_10;
 }
 
-/* Whether a stands before b while the families are apart: the targets, in each IPv6 and then IPv4. */
-static bool goes_before(const struct place *a, const struct place *b)
+static uint64_t get_group(const struct addrsort_place *place)
 {
-	bool a_first;
+	return place->words[0] & (get_mask(ADDRSORT_TARGET) | get_mask(ADDRSORT_MARK));
+}
 
-	if (a->numbers[ADDRSORT_TARGET] != b->numbers[ADDRSORT_TARGET])
-		return a->numbers[ADDRSORT_TARGET] < b->numbers[ADDRSORT_TARGET];
+/* Whether a stands before b while the families are apart: the groups, in each IPv6 and then IPv4. */
+static bool goes_before(const struct addrsort_place *a, const struct addrsort_place *b)
+{
+	if (get_group(a) != get_group(b))
+		return get_group(a) < get_group(b);
 	if (a->family != b->family)
 		return a->family == AF_INET6;
-	(void)compare(a, b, ADDRSORT_RULE_9, &a_first);
-	return a_first;
+	return compare(a, b, false) < 0;
 }
 
 /* By insertion: a handful of addresses, and stable. */
-static void sort(struct place *places, size_t n)
+static void sort(const struct addrsort_place *const *places, size_t n, size_t *order)
 {
-	for (size_t i = 1; i < n; i++) {
-		struct place place = places[i];
+	for (size_t i = 0; i < n; i++) {
 		size_t at = i;
 
-		for (; at > 0 && goes_before(&place, &places[at - 1]); at--)
-			places[at] = places[at - 1];
-		places[at] = place;
+		for (; at > 0 && goes_before(places[i], places[order[at - 1]]); at--)
+			order[at] = order[at - 1];
+		order[at] = i;
 	}
 }
 
 /* Whether the second family, whose first place is b, begins. */
-static bool second_begins(const struct place *a, const struct place *b, enum family_choice choice)
+static bool second_begins(const struct addrsort_place *a, const struct addrsort_place *b,
+			  enum family_choice choice)
 {
-	bool a_first;
-
 	switch (choice) {
 	case FAMILY_PREFER_INET:
 		return b->family == AF_INET;
@@ -279,33 +357,36 @@ static bool second_begins(const struct place *a, const struct place *b, enum fam
 	case FAMILY_INET6:
 		break;
 	}
-	return compare(a, b, ADDRSORT_RULE_8, &a_first) != ADDRSORT_RULE_10 && !a_first;
+	return compare(a, b, true) > 0;
 }
 
-/* The n places of one target, the first n_first of them of one family and the rest of the other. */
-static void interleave(const struct place *places, size_t n, size_t n_first,
-		       enum family_choice choice, const struct place **ret)
+/* The n of one group, the first n_first of them of one family and the rest of the other. */
+static void interleave(const struct addrsort_place *const *places, const size_t *sorted, size_t n,
+		       size_t n_first, const struct addrsort_how *how, size_t *order)
 {
-	size_t first = 0;
-	size_t second = n_first;
-	bool firsts_turn = n_first == n || !second_begins(&places[0], &places[n_first], choice);
+	size_t head = how->first_family_count > 0 ? how->first_family_count : 1;
+	size_t first = 0, second = n_first;
+	bool firsts_turn = n_first == n || !second_begins(places[sorted[0]],
+							  places[sorted[n_first]], how->families);
 
 	for (size_t i = 0; i < n; i++) {
-		if (second == n || (firsts_turn && first < n_first))
-			ret[i] = &places[first++];
-		else
-			ret[i] = &places[second++];
-		firsts_turn = ret[i] >= &places[n_first];
+		bool takes_first = second == n || (firsts_turn && first < n_first);
+
+		order[i] = takes_first ? sorted[first++] : sorted[second++];
+		if (i + 1 >= head)
+			firsts_turn = !takes_first;
 	}
 }
 
-/* How many places from here on are of the same target, and of the same family if that is asked for. */
-static size_t count_same(const struct place *places, size_t n, bool of_family)
+/* How many from here on are of the same group, and of the same family if that is asked for. */
+static size_t count_same(const struct addrsort_place *const *places, const size_t *sorted, size_t n,
+			 bool of_family)
 {
+	const struct addrsort_place *first = places[sorted[0]];
 	size_t i = 1;
 
-	while (i < n && places[i].numbers[ADDRSORT_TARGET] == places[0].numbers[ADDRSORT_TARGET] &&
-	       (!of_family || places[i].family == places[0].family))
+	while (i < n && get_group(places[sorted[i]]) == get_group(first) &&
+	       (!of_family || places[sorted[i]]->family == first->family))
 		i++;
 	return i;
 }
@@ -316,53 +397,51 @@ static bool is_preferred(int family, enum family_choice choice)
 	       (choice == FAMILY_PREFER_INET6 && family == AF_INET6);
 }
 
-/* Why a stands immediately before b. begins: a is the first of its target. */
-static enum addrsort_rule explain(const struct place *a, const struct place *b, bool begins,
-				  enum family_choice choice)
+/* Why a stands immediately before b. begins: a is the first of its group. */
+static enum addrsort_rule explain(const struct addrsort_place *a, const struct addrsort_place *b,
+				  bool begins, enum family_choice choice)
 {
-	bool a_first;
-	enum addrsort_rule rule;
-
-	if (a->family == b->family)
-		return compare(a, b, ADDRSORT_RULE_9, &a_first);
-	rule = compare(a, b, ADDRSORT_RULE_8, &a_first);
-	if (rule == ADDRSORT_TARGET || (rule != ADDRSORT_RULE_10 && a_first))
-		return rule;
+	if (a->family == b->family || get_group(a) != get_group(b) || compare(a, b, true) < 0)
+		return get_rule(a, b);
 	return begins && is_preferred(a->family, choice) ? ADDRSORT_PREFERENCE
 							 : ADDRSORT_INTERLEAVED;
 }
 
-/* Whether the place at i begins its target. */
-static bool is_first(const struct place *const *sorted, size_t i)
+void addrsort_places(const struct addrsort_place *const *places, size_t n,
+		     const struct addrsort_how *how, size_t *order, enum addrsort_rule *rules)
 {
-	return i == 0 ||
-	       sorted[i - 1]->numbers[ADDRSORT_TARGET] != sorted[i]->numbers[ADDRSORT_TARGET];
-}
-
-void addrsort(const struct gai_conf *gai_conf, const struct addrsort_item *items, size_t n,
-	      enum family_choice choice, size_t *order, enum addrsort_rule *rules)
-{
-	struct place places[ADDRSORT_MAX];
-	const struct place *sorted[ADDRSORT_MAX];
+	size_t sorted[ADDRSORT_MAX];
 
 	assert(n <= ADDRSORT_MAX);
-	for (size_t i = 0; i < n; i++)
-		places[i] = make_place(gai_conf, &items[i], i);
-	sort(places, n);
+	sort(places, n, sorted);
 	for (size_t i = 0; i < n;) {
-		size_t n_target = count_same(&places[i], n - i, false);
+		size_t n_group = count_same(places, &sorted[i], n - i, false);
 
-		interleave(&places[i], n_target, count_same(&places[i], n_target, true), choice,
-			   &sorted[i]);
-		i += n_target;
+		interleave(places, &sorted[i], n_group,
+			   count_same(places, &sorted[i], n_group, true), how, &order[i]);
+		i += n_group;
 	}
+	for (size_t i = 0; rules && i < n; i++) {
+		const struct addrsort_place *place = places[order[i]];
+		bool begins = i == 0 || get_group(places[order[i - 1]]) != get_group(place);
+
+		rules[i] = i + 1 == n ? ADDRSORT_NONE
+				      : explain(place, places[order[i + 1]], begins, how->families);
+	}
+}
+
+void addrsort(const struct addrsort_item *items, size_t n, const struct addrsort_how *how,
+	      size_t *order, enum addrsort_rule *rules)
+{
+	struct addrsort_place places[ADDRSORT_MAX];
+	const struct addrsort_place *pointers[ADDRSORT_MAX];
+
+	assert(n <= ADDRSORT_MAX);
 	for (size_t i = 0; i < n; i++) {
-		order[i] = sorted[i]->index;
-		if (rules)
-			rules[i] = i + 1 == n ? ADDRSORT_NONE
-					      : explain(sorted[i], sorted[i + 1],
-							is_first(sorted, i), choice);
+		addrsort_place(how->gai_conf, &items[i], &places[i]);
+		pointers[i] = &places[i];
 	}
+	addrsort_places(pointers, n, how, order, rules);
 }
 
 const char *addrsort_rule_text(enum addrsort_rule rule)
@@ -372,6 +451,8 @@ const char *addrsort_rule_text(enum addrsort_rule rule)
 		break;
 	case ADDRSORT_TARGET:
 		return "target order (RFC 2782)";
+	case ADDRSORT_MARK:
+		return "not known as dead or disliked";
 	case ADDRSORT_RULE_1:
 		return "rule 1: there is a route (RFC 6724)";
 	case ADDRSORT_RULE_2:
@@ -388,6 +469,10 @@ const char *addrsort_rule_text(enum addrsort_rule rule)
 		return "rule 7: native transport (RFC 6724)";
 	case ADDRSORT_RULE_8:
 		return "rule 8: smaller scope (RFC 6724)";
+	case ADDRSORT_RULE_8A:
+		return "rule 8a: lower round trip (RFC 8305)";
+	case ADDRSORT_RULE_8B:
+		return "rule 8b: used before (RFC 8305)";
 	case ADDRSORT_RULE_9:
 		return "rule 9: longer matching prefix (RFC 6724)";
 	case ADDRSORT_RULE_10:

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Destination order of RFC 6724 section 6 inside each target of an SRV answer, then the families interleaved (RFC 8305
- * section 4). Sorting is a pure function of the destinations, the policy table, and what is known about the source
- * address of each; addrsort_find_source asks the kernel for that.
+ * Destination order of RFC 6724 section 6 inside each target of an SRV answer, with what earlier attempts have shown (RFC 8305
+ * section 4), then the families interleaved. Sorting is a pure function of the destinations, the policy table, what is known
+ * about the source address of each, and that past; addrsort_find_source asks the kernel for the source.
  */
 #pragma once
 
@@ -51,6 +51,7 @@ struct addrsort_item {
 enum addrsort_rule {
 	ADDRSORT_NONE, /* there is no next one */
 	ADDRSORT_TARGET,
+	ADDRSORT_MARK, /* this one is neither dead nor disliked */
 	ADDRSORT_RULE_1,
 	ADDRSORT_RULE_2,
 	ADDRSORT_RULE_3,
@@ -59,6 +60,8 @@ enum addrsort_rule {
 	ADDRSORT_RULE_6,
 	ADDRSORT_RULE_7,
 	ADDRSORT_RULE_8,
+	ADDRSORT_RULE_8A,
+	ADDRSORT_RULE_8B,
 	ADDRSORT_RULE_9,
 	ADDRSORT_RULE_10,
 	ADDRSORT_INTERLEAVED, /* the families take turns */
@@ -91,13 +94,36 @@ void addrsort_refresh(const struct addrsort_env *env);
 void addrsort_find_source(const struct addrsort_env *env, const struct endpoint *destination,
 			  struct addrsort_source *ret);
 
+/* What a call wants and the policy table says. */
+struct addrsort_how {
+	const struct gai_conf *gai_conf; /* NULL: the built-in table */
+	enum family_choice families;
+	size_t first_family_count; /* so many of the family that begins come before the other's first (RFC 8305 section 8); 0: 1 */
+};
+
+/* All that the rules ask about one destination: each rule's number, the most significant first, in two words. */
+struct addrsort_place {
+	uint64_t words[2];
+	int family; /* IPv4 where it is mapped */
+};
+
+void addrsort_place(const struct gai_conf *gai_conf, const struct addrsort_item *item,
+		    struct addrsort_place *ret);
+/* The place that it would have without its past. */
+struct addrsort_place addrsort_place_without_past(const struct addrsort_place *place);
+
 /*
- * Fills order[] with the indexes of items in the order to try them. By rank; in a rank by RFC 6724, then the families
- * alternate starting with the first one's, or with the family the choice prefers. Stable. rules[i], unless rules is NULL,
- * tells why order[i] stands before order[i + 1]. gai_conf NULL: the built-in table. n ≤ ADDRSORT_MAX.
+ * Fills order[] with the indexes of places in the order to try them. By target; in a target those that are marked behind all
+ * that are not; each of these groups by RFC 6724 with rules 8a and 8b, then the families alternate starting with the first
+ * one's, or with the family the choice prefers. Stable. rules[i], unless rules is NULL, tells why order[i] stands before
+ * order[i + 1]. n ≤ ADDRSORT_MAX.
  */
-void addrsort(const struct gai_conf *gai_conf, const struct addrsort_item *items, size_t n,
-	      enum family_choice choice, size_t *order, enum addrsort_rule *rules);
+void addrsort_places(const struct addrsort_place *const *places, size_t n,
+		     const struct addrsort_how *how, size_t *order, enum addrsort_rule *rules);
+
+/* Both steps at once. */
+void addrsort(const struct addrsort_item *items, size_t n, const struct addrsort_how *how,
+	      size_t *order, enum addrsort_rule *rules);
 
 /* "rule 6: higher precedence (RFC 6724)"; "" for ADDRSORT_NONE. */
 const char *addrsort_rule_text(enum addrsort_rule rule);

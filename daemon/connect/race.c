@@ -1,46 +1,54 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Happy eyeballs, RFC 8305, as a function of events and time. It promises: every address is tried
- * once, in the order of connect/addrsort; never two attempts closer together than the delay unless
- * one failed; exactly one RACE_DONE, and by then a RACE_CLOSE for all that is open but the winner.
- * It leaves sockets, clocks and the policy to connect/racer.
+ * Happy eyeballs, RFC 8305, as a function of events and time. It promises: every address is tried before failure is told,
+ * in the order of connect/race-list, and none twice without a reason; never two attempts closer together than the delay
+ * unless one failed; exactly one RACE_DONE, and by then a RACE_CLOSE for all that is open but the winner. It leaves sockets,
+ * clocks, the policy and what is remembered to connect/racer.
  *
  *           the start rule holds        connected, nothing left       RACE_DONE
  *   WAITING ─────────────────────► RACING ───────────────────────► ENDING ──────► OVER
- *      │                             └───────── deadline ────────────▲
- *      └────────────── nothing to try, deadline ─────────────────────┘
+ *      │                             │ ▲└───────── deadline ─────────▲              │
+ *      └────────────── nothing to try, deadline ─────────────────────┘              │
+ *                                    └──────────── race_resume, there is a winner ──┘
  *
- * Start rule (section 3). The preferred family is IPv6 unless the call says otherwise. Racing
- * begins when
+ * Start rule (section 3). The preferred family is IPv6 unless the call says otherwise. Racing begins when
  *   a. the preferred family has addresses; or
  *   b. the other one has addresses and the preferred family's question is finished without any; or
- *   c. the other one has addresses and has waited for the Resolution Delay, counted from its own
- *      answer.
+ *   c. the other one has addresses and has waited for the Resolution Delay, counted from its own answer.
  *
- * Order (sections 4 and 6). Each answer sorts everything that is known anew, as if all had been
- * there from the beginning (draft-ietf-happy-happyeyeballs-v3 section 7), and then leaves out what
- * was tried. So what was tried keeps its place in the alternation of the families: when A comes
- * after two IPv6 attempts, IPv4 is next. The order in which the answers came is of no consequence
- * for the order of what is left. Of the sorted list the first max_addresses are considered. What
- * was tried before a late answer came is not taken back, and a late family gets its share all the
- * same: so half as many again may be tried in all, and as many again where AAAA records hold
- * IPv4-mapped addresses or where targets of lower ranks are answered late. There it ends.
+ * Targets (RFC 2782). Nobody waits for a target whose addresses are not there yet: it takes its place when they come. The start
+ * rule looks at addresses of any target.
  *
- * Targets (RFC 2782). The candidates of one family may come in several answers, one for each target
- * of a service. The rank of its target comes before all else in the order, so none of a higher rank
- * starts while one of a lower rank that is known was not tried; but nobody waits for a target whose
- * addresses are not there yet: it takes its place when they come. An address of several targets
- * belongs to the one of the lowest rank. The start rule looks at addresses of any rank.
+ * Pace (section 5). One attempt starts at a time: the first at once, each further one when the Connection Attempt Delay has
+ * passed since the last start, or at once when any attempt has failed since then (refused, timed out, denied). A start that is
+ * due while max_attempts are running waits until one of them ends. Nothing but its own time-out, the deadline, a winner or the
+ * loss of its source ends an attempt. The delay is, the first that holds:
+ *   a. what the caller has fixed;
+ *   b. the least one that RFC 8305 allows, when the address that started last is marked as dead or disliked and one that is not
+ *      is left: of a later target, or known only now;
+ *   c. where the round trip to that address is known, the time after which a packet is sent again (RFC 6298), 100 ms to 2 s: a
+ *      slow path is given its time, and a fast one that is silent has failed sooner;
+ *   d. the delay asked for, a quarter less for each attempt that was under way without an answer when it started, but not under
+ *      100 ms: who has met silence several times expects more of it.
+ * All four look at what is known now, so news of an address that is under way count.
  *
- * Pace (section 5). One attempt starts at a time: the first at once, each further one when the
- * Connection Attempt Delay has passed since the last start, or at once when any attempt has failed
- * since then (refused, timed out, denied). A start that is due while max_attempts are running waits
- * until one of them ends. Nothing but its own time-out, the deadline or a winner ends an attempt.
+ * Held addresses. An address of which nothing is known, and which another race is asking just now, is not asked again at once:
+ * twenty requests for one name would send twenty SYNs to an address that may be dead. When its turn comes and another one may
+ * follow, RACE_HOLD takes the place of the start, and counts as one for the pace. It ends when the driver tells that the
+ * address is no longer pending (something is due at once: this one, or the next if it is marked now), or with the delay: the
+ * race goes on with the next, and comes back when nothing else unmarked is left. Each is held once.
  *
- * There is no list of actions to overflow or to go stale: race_next_action reads the next one off
- * the state, closes first, then at most one start, then the end. `open` says which attempts the
- * driver still holds; one that is open and no longer running has to be closed. Memory is taken in
- * race_on_answer only, so nothing else can fail.
+ * Spares. With asks_for_spares a start beside a running attempt needs a permission, so that all races together can be slowed
+ * down; what is due with nothing running starts without. A permission that came too late for one start is there for the next.
+ *
+ * Resumption. Behind a winner that the caller did not like the race goes on as if that one had failed just now: with what was
+ * not tried, and with what was dropped when it won. The winner is not tried again.
+ *
+ * There is no list of actions to overflow or to go stale: race_next_action reads the next one off the state, closes first,
+ * then at most one start, then the end. `open` says which attempts the driver still holds; one that is open and no longer
+ * running has to be closed. Memory is taken in race_on_answer, so a start cannot fail; where an address is given back, in
+ * race_resume and race_on_source_gone, the record needs a line more than it had: without memory the first ends the race, the
+ * second gives nothing back.
  */
 #include "daemon/connect/race.h"
 
@@ -50,26 +58,14 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "daemon/connect/race-errors.h"
+#include "daemon/connect/race-list.h"
 #include "protocol/error.h"
 
-#define N_FAMILIES 2
-#define PER_FAMILY (ADDRSORT_MAX / N_FAMILIES) /* addresses of one answer that are looked at */
-
-/*
- * How telling an error is: the lower the more, from "somebody is there and says no" to "this host
- * cannot even try".
- */
-enum rank {
-	RANK_REFUSED,
-	RANK_RESET,
-	RANK_TIMEOUT,
-	RANK_UNREACHABLE,
-	RANK_FORBIDDEN,
-	RANK_OTHER,
-	RANK_UNSUPPORTED,
-	RANK_ABSENT,
-	RANK_NO_ERROR,
-};
+#define N_FAMILIES	  2
+#define N_INLINE	  4		   /* attempts that need no memory of their own */
+#define PATIENCE_MIN_US	  UINT64_C(100000) /* RFC 8305 section 5: recommended */
+#define SOURCES_TRIED_MAX 3		   /* an address is given back so often */
 
 enum state {
 	STATE_WAITING,
@@ -80,13 +76,16 @@ enum state {
 
 struct answer {
 	int family;
-	bool expected;
-	bool finished;		 /* true from the beginning for a family that is not expected */
-	int status;		 /* the most telling reason why there are none; 0: none was told */
-	uint64_t at_us;		 /* when the first addresses came */
-	struct candidate *items; /* owned; the lowest rank first */
-	struct addrsort_source *sources; /* owned, one for each item */
-	size_t n;
+	bool finished; /* true from the beginning for a family that is not expected */
+	bool has_addresses;
+	int status;	/* the most telling reason why there are none; 0: none was told */
+	uint64_t at_us; /* when the first addresses came */
+};
+
+/* What belongs to a line of the record, and the client does not get. */
+struct line {
+	struct race_entry *entry;
+	bool open; /* the driver holds a socket */
 };
 
 struct race {
@@ -95,12 +94,22 @@ struct race {
 	int status;			   /* from ENDING on */
 	size_t winner;			   /* SIZE_MAX: none */
 	struct answer answers[N_FAMILIES]; /* the preferred family's first */
-	const struct candidate **untried;  /* owned; into answers, in the order to try them */
-	size_t n_untried, next;		   /* those before next are tried */
-	struct race_attempt *attempts;	   /* owned; room for all of untried */
-	bool *open;			   /* owned; for each attempt: the driver holds a socket */
-	size_t n_attempts, n_running, n_to_close;
-	bool failed_since_start; /* an attempt failed after the last one was started */
+	struct race_list list;
+	struct race_attempt *attempts; /* owned unless it is first_attempts */
+	struct line *lines;	       /* in the same memory */
+	size_t n_attempts, n_allocated, n_running, n_to_close;
+	struct race_entry *last; /* started or held last; NULL: none */
+	uint64_t last_us;	 /* when */
+	size_t n_unanswered;	 /* running or held at that time */
+	bool is_due; /* the next start does not wait for the delay: one failed, or there are news */
+	struct race_entry *held; /* held, and not gone past */
+	bool is_asking;		 /* RACE_ASK is not answered */
+	bool may_start_spare;
+	bool is_resumed;
+	size_t first_attempt; /* since the beginning, or since it was resumed */
+	uint64_t resumed_us;
+	struct race_attempt first_attempts[N_INLINE];
+	struct line first_lines[N_INLINE];
 };
 
 static uint64_t add_us(uint64_t time_us, uint64_t delay_us)
@@ -111,6 +120,11 @@ static uint64_t add_us(uint64_t time_us, uint64_t delay_us)
 static uint64_t min_us(uint64_t a, uint64_t b)
 {
 	return a < b ? a : b;
+}
+
+static uint64_t max_us(uint64_t a, uint64_t b)
+{
+	return a > b ? a : b;
 }
 
 static int get_preferred_family(enum family_choice families)
@@ -129,43 +143,43 @@ static int get_preferred_family(enum family_choice families)
 
 int race_new(struct race **ret, const struct race_params *params)
 {
-	CLEANUP(race_freep) struct race *race = calloc(1, sizeof(*race));
+	struct race *race = malloc(sizeof(*race));
 	int preferred = get_preferred_family(params->families);
+	struct addrsort_how how = { .gai_conf = params->gai_conf,
+				    .families = params->families,
+				    .first_family_count = params->first_family_count };
 
 	if (!race)
 		return -ENOMEM;
+	memset(race, 0, offsetof(struct race, first_attempts));
 	race->params = *params;
-	if (race->params.attempt_delay_us < RACE_ATTEMPT_DELAY_MIN_US)
-		race->params.attempt_delay_us = RACE_ATTEMPT_DELAY_MIN_US;
-	if (race->params.attempt_delay_us > RACE_ATTEMPT_DELAY_MAX_US)
-		race->params.attempt_delay_us = RACE_ATTEMPT_DELAY_MAX_US;
+	race->params.attempt_delay_us =
+		min_us(max_us(params->attempt_delay_us, RACE_ATTEMPT_DELAY_MIN_US),
+		       RACE_ATTEMPT_DELAY_MAX_US);
 	if (race->params.max_addresses == 0)
 		race->params.max_addresses = 1;
 	if (race->params.max_attempts == 0)
 		race->params.max_attempts = 1;
+	race_list_init(&race->list, &how, race->params.max_addresses);
+	race->attempts = race->first_attempts;
+	race->lines = race->first_lines;
+	race->n_allocated = N_INLINE;
 	race->winner = SIZE_MAX;
 	race->answers[0].family = preferred;
 	race->answers[1].family = preferred == AF_INET ? AF_INET6 : AF_INET;
-	for (size_t i = 0; i < N_FAMILIES; i++) {
-		struct answer *answer = &race->answers[i];
-
-		answer->expected = family_choice_allows(params->families, answer->family);
-		answer->finished = !answer->expected;
-	}
-	*ret = TAKE_PTR(race);
+	for (size_t i = 0; i < N_FAMILIES; i++)
+		race->answers[i].finished =
+			!family_choice_allows(params->families, race->answers[i].family);
+	*ret = race;
 	return 0;
 }
 
 struct race *race_free(struct race *race)
 {
 	if (race) {
-		for (size_t i = 0; i < N_FAMILIES; i++) {
-			free(race->answers[i].items);
-			free(race->answers[i].sources);
-		}
-		free(race->untried);
-		free(race->attempts);
-		free(race->open);
+		race_list_done(&race->list);
+		if (race->attempts != race->first_attempts)
+			free(race->attempts);
 		free(race);
 	}
 	return NULL;
@@ -177,27 +191,57 @@ static uint64_t get_opening_us(const struct race *race)
 	const struct answer *preferred = &race->answers[0];
 	const struct answer *other = &race->answers[1];
 
-	if (preferred->n > 0)
+	if (preferred->has_addresses)
 		return 0;
-	if (other->n == 0)
+	if (!other->has_addresses)
 		return UINT64_MAX;
 	if (preferred->finished)
 		return 0;
 	return add_us(other->at_us, race->params.resolution_delay_us);
 }
 
+/* How long the next start waits behind the last one; see above. */
+static uint64_t get_delay_us(const struct race *race)
+{
+	const struct addrsort_past *past = &race->last->facts.past;
+	uint64_t delay_us = race->params.attempt_delay_us;
+	uint64_t least_us = min_us(delay_us, PATIENCE_MIN_US);
+
+	if (race->params.is_delay_fixed)
+		return delay_us;
+	if (race_entry_is_marked(race->last) && race_list_has_unmarked(&race->list))
+		return RACE_ATTEMPT_DELAY_MIN_US;
+	if (past->rtt_us > 0)
+		return min_us(max_us(past->rtt_us + 4 * (uint64_t)past->rttvar_us, PATIENCE_MIN_US),
+			      RACE_ATTEMPT_DELAY_MAX_US);
+	for (size_t i = 0; i < race->n_unanswered && delay_us > least_us; i++)
+		delay_us -= delay_us / 4;
+	return max_us(delay_us, least_us);
+}
+
+/* Whether the start of this one needs a permission that is not there. */
+static bool is_braked(const struct race *race, bool may_hold)
+{
+	return race->params.asks_for_spares && race->n_running > 0 && !race->may_start_spare &&
+	       !may_hold;
+}
+
 /*
- * When the next attempt may start, the start rule apart; UINT64_MAX: not before something else
+ * When the next attempt may start, be held or be asked for, the start rule apart; UINT64_MAX: not before something else
  * happens.
  */
 static uint64_t get_next_start_us(const struct race *race)
 {
-	if (race->next == race->n_untried || race->n_running >= race->params.max_attempts)
+	bool may_hold;
+
+	if (race->n_running >= race->params.max_attempts ||
+	    !race_list_choose(&race->list, &may_hold))
 		return UINT64_MAX;
-	if (race->n_attempts == 0 || race->failed_since_start)
+	if (race->is_asking && is_braked(race, may_hold))
+		return UINT64_MAX;
+	if (!race->last || race->is_due)
 		return 0;
-	return add_us(race->attempts[race->n_attempts - 1].started_us,
-		      race->params.attempt_delay_us);
+	return add_us(race->last_us, get_delay_us(race));
 }
 
 static uint64_t get_expiry_us(const struct race *race, const struct race_attempt *attempt)
@@ -209,10 +253,10 @@ static uint64_t get_expiry_us(const struct race *race, const struct race_attempt
 
 /* The race, not the attempt itself, ends it: a RACE_CLOSE is due. */
 static void stop_attempt(struct race *race, uint64_t now_us, struct race_attempt *attempt,
-			 enum outcome outcome)
+			 enum outcome outcome, int error)
 {
 	attempt->outcome = outcome;
-	attempt->error = outcome == OUTCOME_TIMEOUT ? -ETIMEDOUT : 0;
+	attempt->error = error;
 	attempt->ended_us = now_us;
 	race->n_running--;
 	race->n_to_close++;
@@ -220,20 +264,23 @@ static void stop_attempt(struct race *race, uint64_t now_us, struct race_attempt
 
 static void end(struct race *race, uint64_t now_us, int status, enum outcome of_running)
 {
-	for (size_t i = 0; i < race->n_attempts; i++)
+	for (size_t i = race->first_attempt; i < race->n_attempts; i++)
 		if (race->attempts[i].outcome == OUTCOME_RUNNING)
-			stop_attempt(race, now_us, &race->attempts[i], of_running);
+			stop_attempt(race, now_us, &race->attempts[i], of_running,
+				     of_running == OUTCOME_TIMEOUT ? -ETIMEDOUT : 0);
 	race->status = status;
 	race->state = STATE_ENDING;
 }
 
 static void expire_attempts(struct race *race, uint64_t now_us)
 {
-	for (size_t i = 0; i < race->n_attempts; i++) {
+	if (race->params.attempt_timeout_us == 0)
+		return;
+	for (size_t i = race->first_attempt; i < race->n_attempts; i++) {
 		if (now_us < get_expiry_us(race, &race->attempts[i]))
 			continue;
-		stop_attempt(race, now_us, &race->attempts[i], OUTCOME_TIMEOUT);
-		race->failed_since_start = true;
+		stop_attempt(race, now_us, &race->attempts[i], OUTCOME_TIMEOUT, -ETIMEDOUT);
+		race->is_due = true;
 	}
 }
 
@@ -252,30 +299,42 @@ static int get_resolution_status(const struct race *race)
 
 static int get_failure_status(const struct race *race)
 {
-	if (race->n_attempts == 0)
-		return get_resolution_status(race);
-	for (size_t i = 0; i < race->n_attempts; i++)
+	if (race->n_attempts == race->first_attempt)
+		return race->is_resumed ? -ASOCK_E_NO_MORE_CANDIDATES : get_resolution_status(race);
+	for (size_t i = race->first_attempt; i < race->n_attempts; i++)
 		if (race->attempts[i].outcome != OUTCOME_DENIED)
 			return -ASOCK_E_CONNECT_FAILED;
 	return -ASOCK_E_DENIED;
 }
 
-/* Whether addresses were tried and none is left, running or untried. */
+static bool is_all_answered(const struct race *race)
+{
+	return race->answers[0].finished && race->answers[1].finished;
+}
+
+static bool has_open(const struct race *race)
+{
+	bool may_hold;
+
+	return race_list_choose(&race->list, &may_hold) != NULL;
+}
+
+/* Whether something was there to try and nothing is left, running or untried. */
 static bool is_exhausted(const struct race *race)
 {
-	return race->n_attempts > 0 && race->next == race->n_untried && race->n_running == 0;
+	return race->n_running == 0 && (race->is_resumed || race->n_attempts > 0) &&
+	       !has_open(race);
 }
 
 /* When the answer that is still missing has had its time, see answer_grace_us. */
 static uint64_t get_grace_end_us(const struct race *race)
 {
-	uint64_t last_us = 0;
+	uint64_t last_us = race->resumed_us;
 
 	if (race->params.answer_grace_us == 0 || !is_exhausted(race))
 		return UINT64_MAX;
-	for (size_t i = 0; i < race->n_attempts; i++)
-		if (race->attempts[i].ended_us > last_us)
-			last_us = race->attempts[i].ended_us;
+	for (size_t i = race->first_attempt; i < race->n_attempts; i++)
+		last_us = max_us(last_us, race->attempts[i].ended_us);
 	return add_us(last_us, race->params.answer_grace_us);
 }
 
@@ -294,153 +353,43 @@ static void settle(struct race *race, uint64_t now_us)
 	expire_attempts(race, now_us);
 	if (race->state == STATE_WAITING && now_us >= get_opening_us(race))
 		race->state = STATE_RACING;
-	if (race->answers[0].finished && race->answers[1].finished &&
-	    race->next == race->n_untried && race->n_running == 0)
+	if (race->n_running == 0 && is_all_answered(race) && !has_open(race))
 		end(race, now_us, get_failure_status(race), OUTCOME_CANCELLED);
 }
 
-/* A mapped address leads where its IPv4 form leads. */
-static bool is_same(const struct endpoint *a, const struct endpoint *b)
+/* Memory for n more attempts. */
+static int reserve_attempts(struct race *race, size_t n)
 {
-	struct endpoint x = { .address = address_unmap(a->address), .port = a->port };
-	struct endpoint y = { .address = address_unmap(b->address), .port = b->port };
+	size_t n_wanted = race->n_attempts + n;
+	struct race_attempt *attempts;
+	struct line *lines;
 
-	return endpoint_equal(&x, &y);
-}
-
-static bool is_tried(const struct race *race, const struct endpoint *endpoint)
-{
-	for (size_t i = 0; i < race->n_attempts; i++)
-		if (is_same(&race->attempts[i].candidate.endpoint, endpoint))
-			return true;
-	return false;
-}
-
-/* What is known, as addrsort wants it; an index means the same in both lists. */
-struct known {
-	size_t n;
-	const struct candidate *candidates[ADDRSORT_MAX];
-	struct addrsort_item items[ADDRSORT_MAX];
-};
-
-/*
- * Of two with the same address the one of the lower rank stays, in the place of the first, which
- * only counts where nothing else tells it from another.
- */
-static void add_known(struct known *known, const struct candidate *candidate,
-		      const struct addrsort_source *source)
-{
-	size_t i = 0;
-
-	while (i < known->n && !is_same(&known->candidates[i]->endpoint, &candidate->endpoint))
-		i++;
-	if (i < known->n && known->candidates[i]->rank <= candidate->rank)
-		return;
-	if (i == known->n)
-		known->n++;
-	known->candidates[i] = candidate;
-	known->items[i] = (struct addrsort_item){ .destination = candidate->endpoint,
-						  .source = *source,
-						  .rank = candidate->rank };
-}
-
-/* Sorts all that is known and makes the tail of it that was not tried the list of what is left. */
-static void rebuild_untried(struct race *race)
-{
-	struct known known;
-	size_t order[ADDRSORT_MAX];
-
-	known.n = 0;
-	for (size_t f = 0; f < N_FAMILIES; f++)
-		for (size_t i = 0; i < race->answers[f].n; i++)
-			add_known(&known, &race->answers[f].items[i], &race->answers[f].sources[i]);
-	addrsort(race->params.gai_conf, known.items, known.n, race->params.families, order, NULL);
-	race->n_untried = 0;
-	race->next = 0;
-	for (size_t i = 0; i < known.n && i < race->params.max_addresses; i++) {
-		if (race->n_attempts + race->n_untried == 2 * race->params.max_addresses)
-			break;
-		if (!is_tried(race, &known.candidates[order[i]]->endpoint))
-			race->untried[race->n_untried++] = known.candidates[order[i]];
-	}
-}
-
-/* Makes room for n more addresses, so that neither sorting nor starting them can fail. */
-static int reserve(struct race *race, size_t n)
-{
-	size_t n_in_all = race->n_attempts + race->answers[0].n + race->answers[1].n + n;
-	const struct candidate **untried = NULL;
-	struct race_attempt *attempts = NULL;
-	bool *open = NULL;
-
-	untried = reallocarray(race->untried, n_in_all, sizeof(*untried));
-	if (!untried)
-		return -ENOMEM;
-	race->untried = untried;
-	attempts = reallocarray(race->attempts, n_in_all, sizeof(*attempts));
+	if (n_wanted <= race->n_allocated)
+		return 0;
+	if (n_wanted < 2 * race->n_allocated)
+		n_wanted = 2 * race->n_allocated;
+	attempts = reallocarray(NULL, n_wanted, sizeof(*attempts) + sizeof(*lines));
 	if (!attempts)
 		return -ENOMEM;
+	lines = (struct line *)&attempts[n_wanted];
+	memcpy(attempts, race->attempts, race->n_attempts * sizeof(*attempts));
+	memcpy(lines, race->lines, race->n_attempts * sizeof(*lines));
+	if (race->attempts != race->first_attempts)
+		free(race->attempts);
 	race->attempts = attempts;
-	open = reallocarray(race->open, n_in_all, sizeof(*open));
-	if (!open)
-		return -ENOMEM;
-	race->open = open;
+	race->lines = lines;
+	race->n_allocated = n_wanted;
 	return 0;
 }
 
-/*
- * Puts a candidate behind those of its rank and answers how many there are then. Where there are
- * more than PER_FAMILY the last one falls out, which is of the highest rank.
- */
-static size_t insert(struct candidate *items, struct addrsort_source *sources, size_t n,
-		     const struct candidate *item, const struct addrsort_source *source)
+/* How many attempts may still follow: of all that is known, also where it is not considered now. */
+static size_t count_unspent(const struct race *race)
 {
-	size_t at = n;
+	size_t n = 0;
 
-	while (at > 0 && items[at - 1].rank > item->rank)
-		at--;
-	if (at == PER_FAMILY)
-		return n;
-	if (n == PER_FAMILY)
-		n--;
-	memmove(&items[at + 1], &items[at], (n - at) * sizeof(*items));
-	memmove(&sources[at + 1], &sources[at], (n - at) * sizeof(*sources));
-	items[at] = *item;
-	sources[at] = *source;
-	return n + 1;
-}
-
-/* The new lists are made beside the old ones, into which race->untried points. */
-static int keep_addresses(struct race *race, struct answer *answer, const struct candidate *items,
-			  const struct addrsort_source *sources, size_t n)
-{
-	CLEANUP(freep) struct candidate *all_items = NULL;
-	CLEANUP(freep) struct addrsort_source *all_sources = NULL;
-	size_t n_all = answer->n;
-	int r;
-
-	if (n > PER_FAMILY)
-		n = PER_FAMILY;
-	all_items = reallocarray(NULL, n_all + n, sizeof(*all_items));
-	all_sources = reallocarray(NULL, n_all + n, sizeof(*all_sources));
-	if (!all_items || !all_sources)
-		return -ENOMEM;
-	r = reserve(race, n);
-	if (r < 0)
-		return r;
-	for (size_t i = 0; i < answer->n; i++) {
-		all_items[i] = answer->items[i];
-		all_sources[i] = answer->sources[i];
-	}
-	for (size_t i = 0; i < n; i++)
-		n_all = insert(all_items, all_sources, n_all, &items[i], &sources[i]);
-	free(answer->items);
-	free(answer->sources);
-	answer->items = TAKE_PTR(all_items);
-	answer->sources = TAKE_PTR(all_sources);
-	answer->n = n_all;
-	rebuild_untried(race);
-	return 0;
+	for (size_t i = 0; i < race->list.n_known; i++)
+		n += !race->list.known[i]->is_spent;
+	return n;
 }
 
 /* Of an answer without addresses. */
@@ -452,26 +401,48 @@ static void keep_status(struct answer *answer, int status)
 		answer->status = status;
 }
 
+/* Whether what comes from outside still counts: the race goes on, or may be resumed. */
+static bool is_listening(const struct race *race)
+{
+	return race->state < STATE_ENDING || race->status == 0;
+}
+
+/* When there is news of the address that is waited for. */
+static void end_hold(struct race *race)
+{
+	if (!race->held || race->held->facts.past.is_pending)
+		return;
+	race->held = NULL;
+	race->is_due = true;
+}
+
 int race_on_answer(struct race *race, uint64_t now_us, int family, int status,
-		   const struct candidate *items, const struct addrsort_source *sources, size_t n,
+		   const struct candidate *items, const struct addrsort_facts *facts, size_t n,
 		   bool is_last)
 {
 	struct answer *answer = NULL;
+	unsigned int question = 0;
 	int r;
 
-	for (size_t i = 0; i < N_FAMILIES; i++)
-		if (race->answers[i].family == family)
+	for (unsigned int i = 0; i < N_FAMILIES; i++) {
+		if (race->answers[i].family == family) {
 			answer = &race->answers[i];
-	if (race->state >= STATE_ENDING || !answer || answer->finished)
+			question = i;
+		}
+	}
+	if (!answer || answer->finished || !is_listening(race))
 		return 0;
 	if (status == 0 && n > 0) {
-		bool is_first = answer->n == 0;
-
-		r = keep_addresses(race, answer, items, sources, n);
+		r = reserve_attempts(race, count_unspent(race) + min_us(n, RACE_LIST_PER_FAMILY));
 		if (r < 0)
 			return r;
-		if (is_first)
+		r = race_list_add(&race->list, question, items, facts, n);
+		if (r < 0)
+			return r;
+		if (!answer->has_addresses)
 			answer->at_us = now_us;
+		answer->has_addresses = true;
+		end_hold(race);
 	} else {
 		keep_status(answer, status);
 	}
@@ -480,7 +451,8 @@ int race_on_answer(struct race *race, uint64_t now_us, int family, int status,
 	return 0;
 }
 
-void race_on_attempt(struct race *race, uint64_t now_us, size_t attempt, int status)
+void race_on_attempt(struct race *race, uint64_t now_us, size_t attempt, int status,
+		     uint32_t rtt_us)
 {
 	struct race_attempt *record;
 
@@ -489,18 +461,46 @@ void race_on_attempt(struct race *race, uint64_t now_us, size_t attempt, int sta
 	if (record->outcome != OUTCOME_RUNNING)
 		return; /* stopped already; its RACE_CLOSE is under way */
 	record->ended_us = now_us;
-	race->open[attempt] = false;
+	race->lines[attempt].open = false;
 	race->n_running--;
 	if (status == 0) {
 		/* Good news counts even when it comes with the deadline. */
 		record->outcome = OUTCOME_CONNECTED;
+		record->rtt_us = rtt_us;
 		race->winner = attempt;
 		end(race, now_us, 0, OUTCOME_CANCELLED);
 		return;
 	}
 	record->outcome = status == -ASOCK_E_DENIED ? OUTCOME_DENIED : OUTCOME_FAILED;
 	record->error = status == -ASOCK_E_DENIED ? 0 : status;
-	race->failed_since_start = true;
+	race->is_due = true;
+	settle(race, now_us);
+}
+
+void race_on_source_gone(struct race *race, uint64_t now_us, size_t attempt)
+{
+	struct race_entry *entry;
+
+	assert(attempt < race->n_attempts);
+	if (race->attempts[attempt].outcome != OUTCOME_RUNNING)
+		return;
+	entry = race->lines[attempt].entry;
+	stop_attempt(race, now_us, &race->attempts[attempt], OUTCOME_FAILED, -EADDRNOTAVAIL);
+	if (entry->n_gone < SOURCES_TRIED_MAX &&
+	    reserve_attempts(race, count_unspent(race) + 1) == 0) {
+		entry->n_gone++;
+		entry->is_spent = false;
+	}
+	race->is_due = true;
+	settle(race, now_us);
+}
+
+void race_on_spare(struct race *race, uint64_t now_us)
+{
+	if (!race->is_asking)
+		return;
+	race->is_asking = false;
+	race->may_start_spare = true;
 	settle(race, now_us);
 }
 
@@ -509,35 +509,133 @@ void race_on_time(struct race *race, uint64_t now_us)
 	settle(race, now_us);
 }
 
+void race_refresh(struct race *race, uint64_t now_us, race_look_fn *look, void *arg)
+{
+	if (!is_listening(race))
+		return;
+	for (size_t i = 0; i < race->list.n_known; i++) {
+		struct race_entry *entry = race->list.known[i];
+		struct addrsort_facts facts = { 0 };
+
+		look(&entry->candidate, &facts, arg);
+		race_list_set_facts(&race->list, entry, &facts);
+	}
+	race_list_sort(&race->list);
+	end_hold(race);
+	settle(race, now_us);
+}
+
 void race_set_max_attempts(struct race *race, size_t max_attempts)
 {
 	race->params.max_attempts = max_attempts > 0 ? max_attempts : 1;
+}
+
+/* Whether it was dropped for the sake of a winner, and not tried again since. */
+static bool is_dropped(const struct race *race, size_t i)
+{
+	if (race->attempts[i].outcome != OUTCOME_CANCELLED)
+		return false;
+	for (size_t j = i + 1; j < race->n_attempts; j++)
+		if (race->lines[j].entry == race->lines[i].entry)
+			return false;
+	return true;
+}
+
+void race_resume(struct race *race, uint64_t now_us, uint64_t deadline_us)
+{
+	assert(race->state == STATE_OVER && race->winner != SIZE_MAX);
+	for (size_t i = race->first_attempt; i < race->n_attempts; i++)
+		if (is_dropped(race, i))
+			race->lines[i].entry->is_spent = false;
+	race->params.deadline_us = deadline_us;
+	race->first_attempt = race->n_attempts;
+	race->resumed_us = now_us;
+	race->is_resumed = true;
+	race->winner = SIZE_MAX;
+	race->is_due = true;
+	race->is_asking = false;
+	race->held = NULL;
+	race->state = STATE_RACING;
+	if (reserve_attempts(race, count_unspent(race)) < 0)
+		end(race, now_us, -ENOMEM, OUTCOME_CANCELLED);
+	settle(race, now_us);
+}
+
+bool race_has_next(const struct race *race)
+{
+	if (!is_listening(race))
+		return false;
+	if (!is_all_answered(race) || has_open(race))
+		return true;
+	for (size_t i = race->first_attempt; i < race->n_attempts; i++)
+		if (is_dropped(race, i))
+			return true;
+	return false;
 }
 
 static struct race_action take_close(struct race *race)
 {
 	size_t i = 0;
 
-	while (!race->open[i] || race->attempts[i].outcome == OUTCOME_RUNNING)
+	while (!race->lines[i].open || race->attempts[i].outcome == OUTCOME_RUNNING)
 		i++;
-	race->open[i] = false;
+	race->lines[i].open = false;
 	race->n_to_close--;
 	return (struct race_action){ .kind = RACE_CLOSE, .attempt = i };
 }
 
-static struct race_action take_start(struct race *race, uint64_t now_us)
+/* A start, or what takes its place: the pace is counted from here. */
+static void note_start(struct race *race, uint64_t now_us, struct race_entry *entry)
+{
+	race->n_unanswered = race->n_running + race_list_count_held(&race->list);
+	race->last = entry;
+	race->last_us = now_us;
+	race->is_due = false;
+	race->held = NULL;
+}
+
+static struct race_action take_hold(struct race *race, uint64_t now_us, struct race_entry *entry)
+{
+	note_start(race, now_us, entry);
+	entry->was_held = true;
+	race->held = entry;
+	return (struct race_action){ .kind = RACE_HOLD,
+				     .attempt = SIZE_MAX,
+				     .held = &entry->candidate };
+}
+
+static struct race_action take_start(struct race *race, uint64_t now_us, struct race_entry *entry)
 {
 	size_t i = race->n_attempts++;
 
+	assert(i < race->n_allocated);
+	entry->was_tried = entry->is_spent = true;
+	note_start(race, now_us, entry);
+	if (race->params.asks_for_spares && race->n_running > 0)
+		race->may_start_spare = false;
 	race->attempts[i] = (struct race_attempt){
-		.candidate = *race->untried[race->next++],
+		.candidate = &entry->candidate,
 		.outcome = OUTCOME_RUNNING,
 		.started_us = now_us,
 	};
-	race->open[i] = true;
+	race->lines[i] = (struct line){ .entry = entry, .open = true };
 	race->n_running++;
-	race->failed_since_start = false;
 	return (struct race_action){ .kind = RACE_START, .attempt = i };
+}
+
+/* The next start is due. */
+static struct race_action take_turn(struct race *race, uint64_t now_us)
+{
+	bool may_hold;
+	struct race_entry *entry = race_list_choose(&race->list, &may_hold);
+
+	if (may_hold)
+		return take_hold(race, now_us, entry);
+	if (is_braked(race, may_hold)) {
+		race->is_asking = true;
+		return (struct race_action){ .kind = RACE_ASK, .attempt = SIZE_MAX };
+	}
+	return take_start(race, now_us, entry);
 }
 
 bool race_next_action(struct race *race, uint64_t now_us, struct race_action *ret)
@@ -554,7 +652,7 @@ bool race_next_action(struct race *race, uint64_t now_us, struct race_action *re
 	case STATE_RACING:
 		if (now_us < get_next_start_us(race))
 			return false;
-		*ret = take_start(race, now_us);
+		*ret = take_turn(race, now_us);
 		return true;
 	case STATE_ENDING:
 		race->state = STATE_OVER;
@@ -575,7 +673,7 @@ uint64_t race_get_wakeup(const struct race *race)
 	wakeup_us = min_us(wakeup_us, race->state == STATE_WAITING ? get_opening_us(race)
 								   : get_next_start_us(race));
 	wakeup_us = min_us(wakeup_us, get_grace_end_us(race));
-	for (size_t i = 0; i < race->n_attempts; i++)
+	for (size_t i = race->first_attempt; i < race->n_attempts; i++)
 		wakeup_us = min_us(wakeup_us, get_expiry_us(race, &race->attempts[i]));
 	return wakeup_us;
 }
@@ -586,54 +684,34 @@ const struct race_attempt *race_get_attempts(const struct race *race, size_t *re
 	return race->attempts;
 }
 
-/*
- * Whether the kernel has no source for any address of this family: then there is no such network
- * here.
- */
-static bool is_absent(const struct race *race, int family)
+size_t race_get_order(const struct race *race, struct race_place *ret, size_t max)
 {
-	for (size_t f = 0; f < N_FAMILIES; f++)
-		for (size_t i = 0; i < race->answers[f].n; i++)
-			if (race->answers[f].sources[i].address.family == family)
-				return false;
-	return true;
+	const struct race_list *list = &race->list;
+	enum addrsort_rule rules[ADDRSORT_MAX];
+	size_t n = list->n_sorted < max ? list->n_sorted : max;
+
+	race_list_explain(list, rules);
+	for (size_t i = 0; i < n; i++)
+		ret[i] = (struct race_place){ .candidate = &list->sorted[i]->candidate,
+					      .facts = list->sorted[i]->facts,
+					      .rule = rules[i] };
+	return n;
 }
 
-static enum rank rank_error(const struct race *race, const struct race_attempt *attempt)
+uint64_t race_get_order_sequence(const struct race *race)
 {
-	switch (-attempt->error) {
-	case 0:
-		return RANK_NO_ERROR;
-	case ECONNREFUSED:
-		return RANK_REFUSED;
-	case ECONNRESET:
-		return RANK_RESET;
-	case ETIMEDOUT:
-		return RANK_TIMEOUT;
-	case ENETUNREACH:
-		if (is_absent(race, address_unmap(attempt->candidate.endpoint.address).family))
-			return RANK_ABSENT;
-		return RANK_UNREACHABLE;
-	case EHOSTUNREACH:
-		return RANK_UNREACHABLE;
-	case EACCES:
-	case EPERM:
-		return RANK_FORBIDDEN;
-	case EADDRNOTAVAIL:
-	case EAFNOSUPPORT:
-		return RANK_UNSUPPORTED;
-	default:
-		return RANK_OTHER;
-	}
+	return race->list.n_sortings;
 }
 
 int race_get_headline(const struct race *race)
 {
-	enum rank best = RANK_NO_ERROR;
+	enum race_rank best = RACE_RANK_NONE;
 	int headline = 0;
 
-	for (size_t i = 0; i < race->n_attempts; i++) {
-		enum rank rank = rank_error(race, &race->attempts[i]);
+	for (size_t i = race->first_attempt; i < race->n_attempts; i++) {
+		int family = address_unmap(race->attempts[i].candidate->endpoint.address).family;
+		enum race_rank rank = race_errors_rank(race->attempts[i].error,
+						       !race_list_has_source(&race->list, family));
 
 		if (rank < best) {
 			best = rank;

@@ -123,7 +123,7 @@ static void on_attempt_done(struct attempt *attempt, int status, void *arg)
 	if (status == 0)
 		racer->fd = attempt_take_fd(attempt);
 	drop_attempt(racer, i);
-	race_on_attempt(racer->race, clock_now_us(), i, status);
+	race_on_attempt(racer->race, clock_now_us(), i, status, 0);
 	run(racer);
 	if (racer->over)
 		finish(racer);
@@ -200,12 +200,15 @@ static void run(struct racer *racer)
 		case RACE_START:
 			r = start_attempt(
 				racer, action.attempt,
-				&race_get_attempts(racer->race, &n)[action.attempt].candidate);
+				race_get_attempts(racer->race, &n)[action.attempt].candidate);
 			if (r < 0)
-				race_on_attempt(racer->race, clock_now_us(), action.attempt, r);
+				race_on_attempt(racer->race, clock_now_us(), action.attempt, r, 0);
 			break;
 		case RACE_CLOSE:
 			drop_attempt(racer, action.attempt);
+			break;
+		case RACE_HOLD: /* nothing is pending where there is no past */
+		case RACE_ASK:	/* only for who asks_for_spares */
 			break;
 		case RACE_DONE:
 			racer->winner = action.attempt;
@@ -275,7 +278,7 @@ struct racer *racer_free(struct racer *racer)
 int racer_add_answer(struct racer *racer, int family, int status, const struct candidate *items,
 		     size_t n, bool is_last)
 {
-	CLEANUP(freep) struct addrsort_source *sources = NULL;
+	CLEANUP(freep) struct addrsort_facts *facts = NULL;
 	int r;
 
 	if (racer->state == STATE_DONE || racer->over)
@@ -285,15 +288,16 @@ int racer_add_answer(struct racer *racer, int family, int status, const struct c
 	if (n > ADDRSORT_MAX)
 		n = ADDRSORT_MAX; /* the engine takes no more */
 	if (n > 0) {
-		sources = calloc(n, sizeof(*sources));
-		if (!sources)
+		facts = calloc(n, sizeof(*facts));
+		if (!facts)
 			return -ENOMEM;
 	}
 	addrsort_refresh(&racer->params.env.sorting);
 	/* A literal is alone: there is nothing to sort it with. */
 	for (size_t i = 0; i < n && items[i].source != SOURCE_LITERAL; i++)
-		addrsort_find_source(&racer->params.env.sorting, &items[i].endpoint, &sources[i]);
-	r = race_on_answer(racer->race, clock_now_us(), family, status, items, sources, n, is_last);
+		addrsort_find_source(&racer->params.env.sorting, &items[i].endpoint,
+				     &facts[i].source);
+	r = race_on_answer(racer->race, clock_now_us(), family, status, items, facts, n, is_last);
 	if (r < 0)
 		return r;
 	if (racer->state == STATE_RUNNING)
@@ -312,7 +316,7 @@ const struct candidate *racer_get_winner(const struct racer *racer)
 	size_t n;
 
 	attempts = race_get_attempts(racer->race, &n);
-	return racer->winner < n ? &attempts[racer->winner].candidate : NULL;
+	return racer->winner < n ? attempts[racer->winner].candidate : NULL;
 }
 
 const struct race_attempt *racer_get_attempts(const struct racer *racer, size_t *ret_n)

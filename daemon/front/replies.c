@@ -16,9 +16,9 @@ static json_t *format_attempt(const struct race_attempt *attempt,
 	int failed = 0;
 
 	failed |= members_set(object, "endpoint",
-			      members_format_endpoint(&attempt->candidate.endpoint, true));
-	failed |= members_set_text(object, "target", attempt->candidate.target);
-	failed |= members_set_text(object, "source", source_name(attempt->candidate.source));
+			      members_format_endpoint(&attempt->candidate->endpoint, true));
+	failed |= members_set_text(object, "target", attempt->candidate->target);
+	failed |= members_set_text(object, "source", source_name(attempt->candidate->source));
 	failed |=
 		members_set_count(object, "startedUsec", attempt->started_us - result->started_us);
 	failed |= members_set_count(object, "elapsedUsec", end_us - attempt->started_us);

@@ -24,13 +24,14 @@ int ordering_sort(struct addrlist *list, const struct addrsort_env *env,
 	CLEANUP(freep) struct addrsort_item *items = calloc(n, sizeof(*items));
 	CLEANUP(freep) struct candidate *sorted = calloc(n, sizeof(*sorted));
 	CLEANUP(freep) struct ordering_reason *reasons = calloc(n, sizeof(*reasons));
+	struct addrsort_how how = { .gai_conf = env->gai_conf, .families = families };
 	enum addrsort_rule rules[ADDRSORT_MAX];
 	size_t order[ADDRSORT_MAX];
 
 	if (!items || !sorted || !reasons)
 		return -ENOMEM;
 	find_sources(list, env, n, items);
-	addrsort(env->gai_conf, items, n, families, order, rules);
+	addrsort(items, n, &how, order, rules);
 	for (size_t i = 0; i < n; i++) {
 		sorted[i] = list->items[order[i]];
 		reasons[i].source = items[order[i]].source.address;

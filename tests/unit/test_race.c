@@ -61,18 +61,18 @@ static void answer_of(struct race *race, uint64_t now_us, int family, const char
 		      bool has_source, uint16_t rank, bool is_last)
 {
 	struct candidate items[MAX_LIST];
-	struct addrsort_source sources[MAX_LIST];
+	struct addrsort_facts facts[MAX_LIST];
 	size_t n = 0;
 
 	for (const char *p = list; *p; p += p[3] ? 4 : 3) {
 		ck_assert_uint_lt(n, MAX_LIST);
 		items[n] = (struct candidate){ .endpoint = parse(p), .rank = rank };
-		sources[n] = (struct addrsort_source){ 0 };
+		facts[n] = (struct addrsort_facts){ 0 };
 		if (has_source)
-			sources[n].address = get_source(family);
+			facts[n].source.address = get_source(family);
 		n++;
 	}
-	ck_assert_int_eq(race_on_answer(race, now_us, family, 0, items, sources, n, is_last), 0);
+	ck_assert_int_eq(race_on_answer(race, now_us, family, 0, items, facts, n, is_last), 0);
 }
 
 static void answer_from(struct race *race, uint64_t now_us, int family, const char *list,
@@ -118,10 +118,10 @@ static size_t expect_start(struct race *race, uint64_t now_us, const char *addre
 	ck_assert_msg(race_next_action(race, now_us, &action), "%s: no action", address);
 	ck_assert_msg(action.kind == RACE_START, "%s: action %d", address, (int)action.kind);
 	attempt = get_attempt(race, action.attempt);
-	ck_assert_msg(endpoint_equal(&attempt->candidate.endpoint, &want),
+	ck_assert_msg(endpoint_equal(&attempt->candidate->endpoint, &want),
 		      "%s: other address: %u, %u", address,
-		      attempt->candidate.endpoint.address.bytes[15],
-		      attempt->candidate.endpoint.address.bytes[3]);
+		      attempt->candidate->endpoint.address.bytes[15],
+		      attempt->candidate->endpoint.address.bytes[3]);
 	ck_assert_uint_eq(attempt->started_us, now_us);
 	ck_assert_uint_eq(attempt->ended_us, 0);
 	ck_assert_int_eq(attempt->outcome, OUTCOME_RUNNING);
@@ -237,12 +237,12 @@ START_TEST(one_family_alone_waits_for_nobody)
 	inet = new_race(params);
 	answer(inet, 0, AF_INET6, "6.1"); /* not asked for */
 	answer(inet, 0, AF_INET, "4.1");
-	race_on_attempt(inet, MS(1), expect_start(inet, 0, "4.1"), -ECONNREFUSED);
+	race_on_attempt(inet, MS(1), expect_start(inet, 0, "4.1"), -ECONNREFUSED, 0);
 	expect_done(inet, MS(1), -ASOCK_E_CONNECT_FAILED, SIZE_MAX);
 	params.families = FAMILY_INET6;
 	inet6 = new_race(params);
 	answer(inet6, 0, AF_INET6, "6.1");
-	race_on_attempt(inet6, MS(1), expect_start(inet6, 0, "6.1"), -ECONNREFUSED);
+	race_on_attempt(inet6, MS(1), expect_start(inet6, 0, "6.1"), -ECONNREFUSED, 0);
 	expect_done(inet6, MS(1), -ASOCK_E_CONNECT_FAILED, SIZE_MAX);
 }
 END_TEST
@@ -269,7 +269,7 @@ START_TEST(a_literal_starts_at_once_and_asks_nobody_else)
 
 	answer(race, 0, AF_INET, "4.1");
 	answer(race, 0, AF_INET6, "");
-	race_on_attempt(race, MS(1), expect_start(race, 0, "4.1"), 0);
+	race_on_attempt(race, MS(1), expect_start(race, 0, "4.1"), 0, 0);
 	expect_done(race, MS(1), 0, 0);
 }
 END_TEST
@@ -286,9 +286,9 @@ START_TEST(the_next_attempt_starts_after_the_delay_and_leaves_the_first_open)
 	expect_sleep(race, 0, MS(250));
 	second = expect_start(race, MS(250), "4.1");
 	ck_assert_int_eq(get_attempt(race, first)->outcome, OUTCOME_RUNNING);
-	expect_sleep(race, MS(250), MS(500));
-	expect_start(race, MS(500), "6.2");
-	expect_sleep(race, MS(500), MS(30000));
+	expect_sleep(race, MS(250), 437500);
+	expect_start(race, 437500, "6.2");
+	expect_sleep(race, 437500, MS(30000));
 	ck_assert_int_eq(get_attempt(race, second)->outcome, OUTCOME_RUNNING);
 }
 END_TEST
@@ -299,7 +299,7 @@ START_TEST(a_failure_starts_the_next_at_once_and_the_delay_counts_from_there)
 
 	answer(race, 0, AF_INET6, "6.1 6.2 6.3");
 	answer(race, 0, AF_INET, "");
-	race_on_attempt(race, MS(40), expect_start(race, 0, "6.1"), -ECONNREFUSED);
+	race_on_attempt(race, MS(40), expect_start(race, 0, "6.1"), -ECONNREFUSED, 0);
 	expect_start(race, MS(40), "6.2");
 	expect_sleep(race, MS(40), MS(290));
 	expect_start(race, MS(290), "6.3");
@@ -315,7 +315,7 @@ START_TEST(any_failure_starts_the_next_not_only_the_latest)
 	first = expect_start(race, 0, "6.1");
 	expect_sleep(race, 0, MS(250));
 	expect_start(race, MS(250), "6.2");
-	race_on_attempt(race, MS(260), first, -EHOSTUNREACH);
+	race_on_attempt(race, MS(260), first, -EHOSTUNREACH, 0);
 	expect_start(race, MS(260), "6.3");
 }
 END_TEST
@@ -325,7 +325,7 @@ START_TEST(one_failure_starts_one_attempt)
 	CLEANUP(race_freep) struct race *race = new_race(defaults);
 
 	answer(race, 0, AF_INET6, "6.1 6.2 6.3");
-	race_on_attempt(race, MS(10), expect_start(race, 0, "6.1"), -ECONNREFUSED);
+	race_on_attempt(race, MS(10), expect_start(race, 0, "6.1"), -ECONNREFUSED, 0);
 	expect_start(race, MS(10), "6.2");
 	expect_sleep(race, MS(10), MS(260));
 }
@@ -338,7 +338,7 @@ START_TEST(a_denied_address_costs_no_time)
 
 	answer(race, 0, AF_INET6, "6.1 6.2");
 	denied = expect_start(race, 0, "6.1");
-	race_on_attempt(race, 0, denied, -ASOCK_E_DENIED);
+	race_on_attempt(race, 0, denied, -ASOCK_E_DENIED, 0);
 	expect_start(race, 0, "6.2");
 	ck_assert_int_eq(get_attempt(race, denied)->outcome, OUTCOME_DENIED);
 	ck_assert_int_eq(get_attempt(race, denied)->error, 0);
@@ -347,8 +347,11 @@ END_TEST
 
 START_TEST(a_late_a_takes_the_second_place)
 {
-	CLEANUP(race_freep) struct race *race = new_race(defaults);
+	struct race_params params = defaults;
+	CLEANUP(race_freep) struct race *race = NULL;
 
+	params.is_delay_fixed = true;
+	race = new_race(params);
 	answer(race, 0, AF_INET6, "6.1 6.2 6.3");
 	expect_start(race, 0, "6.1");
 	answer(race, MS(100), AF_INET, "4.1 4.2");
@@ -373,7 +376,8 @@ START_TEST(what_was_tried_keeps_its_place_when_aaaa_is_late)
 	for (size_t i = 0; i < ARRAY_LEN(wants); i++) {
 		if (i == 2) /* the list is now 6.1 4.1 6.2 4.2 4.3 */
 			answer(race, MS(50), AF_INET6, "6.1 6.2");
-		race_on_attempt(race, MS(50), expect_start(race, MS(50), wants[i]), -ECONNREFUSED);
+		race_on_attempt(race, MS(50), expect_start(race, MS(50), wants[i]), -ECONNREFUSED,
+				0);
 	}
 	expect_done(race, MS(50), -ASOCK_E_CONNECT_FAILED, SIZE_MAX);
 }
@@ -395,7 +399,7 @@ START_TEST(a_late_answer_is_used_at_once_after_a_failure)
 	CLEANUP(race_freep) struct race *race = new_race(defaults);
 
 	answer(race, 0, AF_INET6, "6.1");
-	race_on_attempt(race, MS(1), expect_start(race, 0, "6.1"), -ENETUNREACH);
+	race_on_attempt(race, MS(1), expect_start(race, 0, "6.1"), -ENETUNREACH, 0);
 	expect_nothing(race, MS(1), MS(30000));
 	answer(race, MS(30), AF_INET, "4.1 4.2");
 	expect_start(race, MS(30), "4.1");
@@ -418,7 +422,7 @@ START_TEST(at_the_limit_the_next_waits_until_one_ends)
 	expect_start(race, MS(250), "6.2");
 	race_on_time(race, MS(5000));
 	expect_nothing(race, MS(5000), MS(30000));
-	race_on_attempt(race, MS(6000), first, -ETIMEDOUT);
+	race_on_attempt(race, MS(6000), first, -ETIMEDOUT, 0);
 	expect_start(race, MS(6000), "6.3");
 }
 END_TEST
@@ -436,7 +440,7 @@ START_TEST(an_attempt_that_takes_too_long_is_closed_and_the_next_starts)
 	first = expect_start(race, 0, "6.1");
 	expect_sleep(race, 0, MS(100));
 	expect_close(race, MS(100), first, OUTCOME_TIMEOUT, -ETIMEDOUT);
-	race_on_attempt(race, MS(100), first, 0); /* too late */
+	race_on_attempt(race, MS(100), first, 0, 0); /* too late */
 	expect_start(race, MS(100), "6.2");
 	expect_sleep(race, MS(100), MS(200));
 	expect_close(race, MS(200), 1, OUTCOME_TIMEOUT, -ETIMEDOUT);
@@ -472,11 +476,11 @@ START_TEST(the_first_connected_wins_and_losers_are_closed)
 	answer(race, 0, AF_INET6, "6.1 6.2");
 	answer(race, 0, AF_INET, "4.1 4.2");
 	failed = expect_start(race, 0, "6.1");
-	race_on_attempt(race, MS(1), failed, -ECONNREFUSED);
+	race_on_attempt(race, MS(1), failed, -ECONNREFUSED, 0);
 	winner = expect_start(race, MS(1), "4.1");
 	expect_sleep(race, MS(1), MS(251));
 	expect_start(race, MS(251), "6.2");
-	race_on_attempt(race, MS(260), winner, 0);
+	race_on_attempt(race, MS(260), winner, 0, 0);
 	expect_close(race, MS(260), 2, OUTCOME_CANCELLED, 0);
 	expect_done(race, MS(260), 0, winner);
 	ck_assert_int_eq(get_attempt(race, failed)->outcome, OUTCOME_FAILED);
@@ -491,7 +495,7 @@ START_TEST(failure_waits_for_the_other_familys_answer)
 	CLEANUP(race_freep) struct race *race = new_race(defaults);
 
 	answer(race, 0, AF_INET6, "6.1");
-	race_on_attempt(race, MS(1), expect_start(race, 0, "6.1"), -ECONNREFUSED);
+	race_on_attempt(race, MS(1), expect_start(race, 0, "6.1"), -ECONNREFUSED, 0);
 	expect_nothing(race, MS(1), MS(30000));
 	answer_error(race, MS(70), AF_INET, -ASOCK_E_SERVER_FAILED);
 	expect_done(race, MS(70), -ASOCK_E_CONNECT_FAILED, SIZE_MAX);
@@ -507,9 +511,9 @@ START_TEST(failure_waits_for_attempts_that_still_run)
 	answer(race, 0, AF_INET, "");
 	slow = expect_start(race, 0, "6.1");
 	expect_sleep(race, 0, MS(250));
-	race_on_attempt(race, MS(251), expect_start(race, MS(250), "6.2"), -ECONNREFUSED);
+	race_on_attempt(race, MS(251), expect_start(race, MS(250), "6.2"), -ECONNREFUSED, 0);
 	expect_sleep(race, MS(251), MS(30000));
-	race_on_attempt(race, MS(29999), slow, 0);
+	race_on_attempt(race, MS(29999), slow, 0, 0);
 	expect_done(race, MS(29999), 0, slow);
 }
 END_TEST
@@ -520,16 +524,16 @@ START_TEST(all_denied_is_denied_and_one_tried_is_not)
 
 	answer(race, 0, AF_INET6, "6.1");
 	answer(race, 0, AF_INET, "4.1");
-	race_on_attempt(race, 0, expect_start(race, 0, "6.1"), -ASOCK_E_DENIED);
-	race_on_attempt(race, 0, expect_start(race, 0, "4.1"), -ASOCK_E_DENIED);
+	race_on_attempt(race, 0, expect_start(race, 0, "6.1"), -ASOCK_E_DENIED, 0);
+	race_on_attempt(race, 0, expect_start(race, 0, "4.1"), -ASOCK_E_DENIED, 0);
 	expect_done(race, 0, -ASOCK_E_DENIED, SIZE_MAX);
 	ck_assert_int_eq(race_get_headline(race), 0);
 	race_free(TAKE_PTR(race));
 	race = new_race(defaults);
 	answer(race, 0, AF_INET6, "6.1");
 	answer(race, 0, AF_INET, "4.1");
-	race_on_attempt(race, 0, expect_start(race, 0, "6.1"), -ASOCK_E_DENIED);
-	race_on_attempt(race, 0, expect_start(race, 0, "4.1"), -ECONNREFUSED);
+	race_on_attempt(race, 0, expect_start(race, 0, "6.1"), -ASOCK_E_DENIED, 0);
+	race_on_attempt(race, 0, expect_start(race, 0, "4.1"), -ECONNREFUSED, 0);
 	expect_done(race, 0, -ASOCK_E_CONNECT_FAILED, SIZE_MAX);
 }
 END_TEST
@@ -615,7 +619,7 @@ START_TEST(at_the_deadline_failures_say_more_than_the_clock)
 
 	answer(race, 0, AF_INET, "4.1");
 	race_on_time(race, MS(50));
-	race_on_attempt(race, MS(51), expect_start(race, MS(50), "4.1"), -ECONNREFUSED);
+	race_on_attempt(race, MS(51), expect_start(race, MS(50), "4.1"), -ECONNREFUSED, 0);
 	expect_sleep(race, MS(51), MS(30000));
 	race_on_time(race, MS(30000));
 	expect_done(race, MS(30000), -ASOCK_E_CONNECT_FAILED, SIZE_MAX);
@@ -631,8 +635,8 @@ START_TEST(when_all_known_addresses_failed_the_missing_answer_has_a_grace)
 	race = new_race(params);
 	answer(race, 0, AF_INET, "4.1 4.2");
 	race_on_time(race, MS(50));
-	race_on_attempt(race, MS(60), expect_start(race, MS(50), "4.1"), -ECONNREFUSED);
-	race_on_attempt(race, MS(70), expect_start(race, MS(60), "4.2"), -ECONNREFUSED);
+	race_on_attempt(race, MS(60), expect_start(race, MS(50), "4.1"), -ECONNREFUSED, 0);
+	race_on_attempt(race, MS(70), expect_start(race, MS(60), "4.2"), -ECONNREFUSED, 0);
 	expect_sleep(race, MS(70), MS(2070));
 	race_on_time(race, MS(2070));
 	expect_done(race, MS(2070), -ASOCK_E_CONNECT_FAILED, SIZE_MAX);
@@ -648,7 +652,7 @@ START_TEST(an_answer_within_the_grace_goes_on_with_the_race)
 	race = new_race(params);
 	answer(race, 0, AF_INET, "4.1");
 	race_on_time(race, MS(50));
-	race_on_attempt(race, MS(60), expect_start(race, MS(50), "4.1"), -ECONNREFUSED);
+	race_on_attempt(race, MS(60), expect_start(race, MS(50), "4.1"), -ECONNREFUSED, 0);
 	answer(race, MS(2059), AF_INET6, "6.1");
 	expect_start(race, MS(2059), "6.1");
 	expect_sleep(race, MS(2059), MS(30000));
@@ -664,7 +668,7 @@ START_TEST(fewer_attempts_at_a_time_can_be_asked_for_while_it_runs)
 	first = expect_start(race, 0, "6.1");
 	race_set_max_attempts(race, 1);
 	expect_sleep(race, MS(300), MS(30000));
-	race_on_attempt(race, MS(310), first, -ECONNREFUSED);
+	race_on_attempt(race, MS(310), first, -ECONNREFUSED, 0);
 	expect_start(race, MS(310), "6.2");
 	race_set_max_attempts(race, 8);
 	expect_start(race, MS(560), "6.3");
@@ -686,7 +690,7 @@ START_TEST(a_connection_at_the_deadline_counts)
 	CLEANUP(race_freep) struct race *race = new_race(defaults);
 
 	answer(race, 0, AF_INET6, "6.1");
-	race_on_attempt(race, MS(30000), expect_start(race, 0, "6.1"), 0);
+	race_on_attempt(race, MS(30000), expect_start(race, 0, "6.1"), 0, 0);
 	expect_done(race, MS(30000), 0, 0);
 }
 END_TEST
@@ -713,7 +717,7 @@ START_TEST(too_many_addresses_are_cut_with_both_families_kept)
 	answer(race, 0, AF_INET6, "6.1 6.2 6.3 6.4 6.5");
 	answer(race, 0, AF_INET, "4.1 4.2 4.3 4.4");
 	for (size_t i = 0; i < ARRAY_LEN(wants); i++)
-		race_on_attempt(race, 0, expect_start(race, 0, wants[i]), -ECONNREFUSED);
+		race_on_attempt(race, 0, expect_start(race, 0, wants[i]), -ECONNREFUSED, 0);
 	expect_done(race, 0, -ASOCK_E_CONNECT_FAILED, SIZE_MAX);
 }
 END_TEST
@@ -730,7 +734,7 @@ START_TEST(a_late_family_gets_its_share_of_the_limit)
 	for (size_t i = 0; i < ARRAY_LEN(wants); i++) {
 		if (i == 3) /* 6.1 4.1 6.2 4.2 */
 			answer(race, 0, AF_INET, "4.1 4.2 4.3");
-		race_on_attempt(race, 0, expect_start(race, 0, wants[i]), -ECONNREFUSED);
+		race_on_attempt(race, 0, expect_start(race, 0, wants[i]), -ECONNREFUSED, 0);
 	}
 	expect_done(race, 0, -ASOCK_E_CONNECT_FAILED, SIZE_MAX);
 }
@@ -742,8 +746,8 @@ START_TEST(an_endpoint_named_twice_is_tried_once)
 
 	answer(race, 0, AF_INET6, "6.1 6.1 6.2 6.1");
 	answer(race, 0, AF_INET, "");
-	race_on_attempt(race, 0, expect_start(race, 0, "6.1"), -ECONNREFUSED);
-	race_on_attempt(race, 0, expect_start(race, 0, "6.2"), -ECONNREFUSED);
+	race_on_attempt(race, 0, expect_start(race, 0, "6.1"), -ECONNREFUSED, 0);
+	race_on_attempt(race, 0, expect_start(race, 0, "6.2"), -ECONNREFUSED, 0);
 	expect_done(race, 0, -ASOCK_E_CONNECT_FAILED, SIZE_MAX);
 }
 END_TEST
@@ -758,13 +762,13 @@ START_TEST(a_mapped_address_and_its_ipv4_form_are_one_endpoint)
 									  100,
 									  1 } },
 						  .port = 80 } };
-	struct addrsort_source source = { .address = get_source(AF_INET) };
+	struct addrsort_facts facts = { .source.address = get_source(AF_INET) };
 	CLEANUP(race_freep) struct race *race = new_race(defaults);
 	struct race_action action;
 
-	ck_assert_int_eq(race_on_answer(race, 0, AF_INET6, 0, &mapped, &source, 1, true), 0);
+	ck_assert_int_eq(race_on_answer(race, 0, AF_INET6, 0, &mapped, &facts, 1, true), 0);
 	ck_assert(race_next_action(race, 0, &action));
-	race_on_attempt(race, 0, action.attempt, -ECONNREFUSED);
+	race_on_attempt(race, 0, action.attempt, -ECONNREFUSED, 0);
 	answer(race, 0, AF_INET, "4.1");
 	expect_done(race, 0, -ASOCK_E_CONNECT_FAILED, SIZE_MAX);
 }
@@ -773,13 +777,13 @@ END_TEST
 START_TEST(another_port_is_another_endpoint)
 {
 	struct candidate items[] = { { .endpoint = parse("6.1") }, { .endpoint = parse("6.1") } };
-	struct addrsort_source sources[] = { { .address = get_source(AF_INET6) },
-					     { .address = get_source(AF_INET6) } };
+	struct addrsort_facts facts[] = { { .source.address = get_source(AF_INET6) },
+					  { .source.address = get_source(AF_INET6) } };
 	CLEANUP(race_freep) struct race *race = new_race(defaults);
 
 	items[1].endpoint.port = 81;
-	ck_assert_int_eq(race_on_answer(race, 0, AF_INET6, 0, items, sources, 2, true), 0);
-	race_on_attempt(race, 0, expect_start(race, 0, "6.1"), -ECONNREFUSED);
+	ck_assert_int_eq(race_on_answer(race, 0, AF_INET6, 0, items, facts, 2, true), 0);
+	race_on_attempt(race, 0, expect_start(race, 0, "6.1"), -ECONNREFUSED, 0);
 	ck_assert_uint_eq(race_get_wakeup(race), 0);
 }
 END_TEST
@@ -793,7 +797,7 @@ START_TEST(a_second_answer_of_a_family_is_ignored)
 	answer(race, 0, AF_UNIX, "6.3");
 	answer(race, 0, AF_INET, "");
 	answer(race, 0, AF_INET, "4.1");
-	race_on_attempt(race, 0, expect_start(race, 0, "6.1"), -ECONNREFUSED);
+	race_on_attempt(race, 0, expect_start(race, 0, "6.1"), -ECONNREFUSED, 0);
 	expect_done(race, 0, -ASOCK_E_CONNECT_FAILED, SIZE_MAX);
 }
 END_TEST
@@ -807,12 +811,12 @@ START_TEST(nothing_happens_after_the_end)
 	expect_start(race, 0, "6.1");
 	expect_sleep(race, 0, MS(250));
 	expect_start(race, MS(250), "6.2");
-	race_on_attempt(race, MS(251), 0, 0);
-	race_on_attempt(race, MS(251), 1, 0); /* two at once: the first told wins */
+	race_on_attempt(race, MS(251), 0, 0, 0);
+	race_on_attempt(race, MS(251), 1, 0, 0); /* two at once: the first told wins */
 	answer(race, MS(251), AF_INET, "4.1");
 	expect_close(race, MS(251), 1, OUTCOME_CANCELLED, 0);
 	expect_done(race, MS(251), 0, 0);
-	race_on_attempt(race, MS(252), 1, -ECONNREFUSED);
+	race_on_attempt(race, MS(252), 1, -ECONNREFUSED, 0);
 	race_on_time(race, MS(99999));
 	answer(race, MS(99999), AF_INET, "4.1");
 	expect_nothing(race, MS(99999), NEVER);
@@ -854,7 +858,7 @@ START_TEST(limits_of_zero_are_one)
 	race = new_race(params);
 	answer(race, 0, AF_INET6, "6.1 6.2");
 	answer(race, 0, AF_INET, "");
-	race_on_attempt(race, 0, expect_start(race, 0, "6.1"), -ECONNREFUSED);
+	race_on_attempt(race, 0, expect_start(race, 0, "6.1"), -ECONNREFUSED, 0);
 	expect_done(race, 0, -ASOCK_E_CONNECT_FAILED, SIZE_MAX);
 }
 END_TEST
@@ -865,7 +869,7 @@ START_TEST(an_answer_too_long_is_cut_not_overrun)
 		N = 300
 	};
 	static struct candidate items[N];
-	static struct addrsort_source sources[N];
+	static struct addrsort_facts facts[N];
 	struct race_params params = defaults;
 	CLEANUP(race_freep) struct race *race = NULL;
 	struct race_action action = { 0 };
@@ -876,15 +880,15 @@ START_TEST(an_answer_too_long_is_cut_not_overrun)
 	for (size_t i = 0; i < N; i++) {
 		items[i].endpoint = parse("6.1");
 		items[i].endpoint.port = (uint16_t)(i + 1);
-		sources[i].address = get_source(AF_INET6);
+		facts[i].source.address = get_source(AF_INET6);
 	}
-	ck_assert_int_eq(race_on_answer(race, 0, AF_INET6, 0, items, sources, N, true), 0);
+	ck_assert_int_eq(race_on_answer(race, 0, AF_INET6, 0, items, facts, N, true), 0);
 	for (size_t i = 0; i < N; i++)
 		items[i].endpoint = (struct endpoint){ .address = parse("4.1").address,
 						       .port = (uint16_t)(i + 1) };
-	ck_assert_int_eq(race_on_answer(race, 0, AF_INET, 0, items, sources, N, true), 0);
+	ck_assert_int_eq(race_on_answer(race, 0, AF_INET, 0, items, facts, N, true), 0);
 	while (race_next_action(race, 0, &action) && action.kind == RACE_START) {
-		race_on_attempt(race, 0, action.attempt, -ECONNREFUSED);
+		race_on_attempt(race, 0, action.attempt, -ECONNREFUSED, 0);
 		n++;
 	}
 	ck_assert_int_eq(action.kind, RACE_DONE);
@@ -919,8 +923,8 @@ START_TEST(the_headline_is_the_most_telling_error)
 		answer(race, 0, AF_INET6, "6.1 6.2 6.3 6.4");
 		ck_assert_int_eq(race_get_headline(race), 0);
 		for (size_t j = 0; j < ARRAY_LEN(names); j++)
-			race_on_attempt(race, 0, expect_start(race, 0, names[j]),
-					rows[i].errors[j]);
+			race_on_attempt(race, 0, expect_start(race, 0, names[j]), rows[i].errors[j],
+					0);
 		ck_assert_msg(race_get_headline(race) == rows[i].want, "row %zu: %d", i,
 			      race_get_headline(race));
 	}
@@ -937,8 +941,8 @@ START_TEST(a_family_this_host_lacks_is_never_the_headline)
 
 		answer(race, 0, AF_INET, "4.1");
 		answer_from(race, 0, AF_INET6, "6.1", false);
-		race_on_attempt(race, 0, expect_start(race, 0, "4.1"), others[i]);
-		race_on_attempt(race, 0, expect_start(race, 0, "6.1"), -ENETUNREACH);
+		race_on_attempt(race, 0, expect_start(race, 0, "4.1"), others[i], 0);
+		race_on_attempt(race, 0, expect_start(race, 0, "6.1"), -ENETUNREACH, 0);
 		ck_assert_int_eq(race_get_headline(race), others[i]);
 	}
 }
@@ -949,14 +953,14 @@ START_TEST(a_family_this_host_lacks_is_the_headline_when_nothing_else_is)
 	CLEANUP(race_freep) struct race *race = new_race(defaults);
 
 	answer_from(race, 0, AF_INET6, "6.1", false);
-	race_on_attempt(race, 0, expect_start(race, 0, "6.1"), -ENETUNREACH);
+	race_on_attempt(race, 0, expect_start(race, 0, "6.1"), -ENETUNREACH, 0);
 	ck_assert_int_eq(race_get_headline(race), -ENETUNREACH);
 }
 END_TEST
 
 static void start_and_fail(struct race *race, uint64_t now_us, const char *address)
 {
-	race_on_attempt(race, now_us, expect_start(race, now_us, address), -ECONNREFUSED);
+	race_on_attempt(race, now_us, expect_start(race, now_us, address), -ECONNREFUSED, 0);
 }
 
 START_TEST(the_parts_of_an_answer_come_together)
@@ -1092,10 +1096,10 @@ START_TEST(an_address_of_two_targets_belongs_to_the_first)
 		answer_of(race, 0, AF_INET6, late ? "6.1 6.3" : "6.2 6.1", true, late ? 0 : 1,
 			  true);
 		start_and_fail(race, 0, "6.1");
-		ck_assert_uint_eq(get_attempt(race, 0)->candidate.rank, 0);
+		ck_assert_uint_eq(get_attempt(race, 0)->candidate->rank, 0);
 		start_and_fail(race, 0, "6.3");
 		start_and_fail(race, 0, "6.2");
-		ck_assert_uint_eq(get_attempt(race, 2)->candidate.rank, 1);
+		ck_assert_uint_eq(get_attempt(race, 2)->candidate->rank, 1);
 		expect_done(race, 0, -ASOCK_E_CONNECT_FAILED, SIZE_MAX);
 	}
 }
@@ -1131,7 +1135,7 @@ START_TEST(when_there_is_no_room_the_highest_rank_falls_out)
 		N = 128
 	};
 	static struct candidate items[N];
-	static struct addrsort_source sources[N];
+	static struct addrsort_facts facts[N];
 	struct race_params params = defaults;
 	CLEANUP(race_freep) struct race *race = NULL;
 
@@ -1141,9 +1145,9 @@ START_TEST(when_there_is_no_room_the_highest_rank_falls_out)
 	for (size_t i = 0; i < N; i++) {
 		items[i] = (struct candidate){ .endpoint = parse("6.1"), .rank = 1 };
 		items[i].endpoint.port = (uint16_t)(1000 + i);
-		sources[i].address = get_source(AF_INET6);
+		facts[i].source.address = get_source(AF_INET6);
 	}
-	ck_assert_int_eq(race_on_answer(race, 0, AF_INET6, 0, items, sources, N, false), 0);
+	ck_assert_int_eq(race_on_answer(race, 0, AF_INET6, 0, items, facts, N, false), 0);
 	answer_part(race, 0, AF_INET6, "6.9", 2); /* no room */
 	answer_of(race, 0, AF_INET6, "6.2 6.3", true, 0, true);
 	start_and_fail(race, 0, "6.2");
@@ -1153,9 +1157,9 @@ START_TEST(when_there_is_no_room_the_highest_rank_falls_out)
 
 		ck_assert(race_next_action(race, 0, &action));
 		ck_assert_int_eq(action.kind, RACE_START);
-		ck_assert_uint_eq(get_attempt(race, action.attempt)->candidate.endpoint.port,
+		ck_assert_uint_eq(get_attempt(race, action.attempt)->candidate->endpoint.port,
 				  1000 + i);
-		race_on_attempt(race, 0, action.attempt, -ECONNREFUSED);
+		race_on_attempt(race, 0, action.attempt, -ECONNREFUSED, 0);
 	}
 	expect_done(race, 0, -ASOCK_E_CONNECT_FAILED, SIZE_MAX);
 }

@@ -48,7 +48,7 @@ struct plan {
 	struct part parts[MAX_PARTS];
 	size_t n_parts, n_given;
 	struct candidate items[MAX_PER_FAMILY];
-	struct addrsort_source sources[MAX_PER_FAMILY];
+	struct addrsort_facts facts[MAX_PER_FAMILY];
 	size_t n, n_known;
 	uint64_t known_us; /* since when there is an item */
 };
@@ -154,7 +154,7 @@ static void plan_part(struct schedule *s, struct plan *plan, struct part *part)
 		plan->items[plan->n] =
 			(struct candidate){ .endpoint = { .address = address, .port = 80 },
 					    .rank = rank };
-		plan->sources[plan->n].address = random_source(s, &address);
+		plan->facts[plan->n].source.address = random_source(s, &address);
 	}
 }
 
@@ -187,6 +187,7 @@ static void plan_schedule(struct schedule *s, uint64_t seed)
 		.families = choices[below(s, ARRAY_LEN(choices))],
 		.deadline_us = MS(1 + below(s, DEADLINE_MS_MAX)),
 		.resolution_delay_us = MS(below(s, 100)),
+		.is_delay_fixed = true,
 		.attempt_delay_us = MS(10 + below(s, 300)),
 		.attempt_timeout_us = one_in(s, 2) ? 0 : MS(1 + below(s, 600)),
 		.max_addresses = one_in(s, 3) ? 1 + below(s, 6) : MAX_ADDRESSES,
@@ -223,30 +224,29 @@ struct known {
 };
 
 static void add_known(struct known *known, const struct candidate *candidate,
-		      const struct addrsort_source *source)
+		      const struct addrsort_facts *facts)
 {
 	struct endpoint plain = unmap(&candidate->endpoint);
-	size_t i = 0;
 
-	while (i < known->n && !endpoint_equal(&known->plain[i], &plain))
-		i++;
-	if (i < known->n && known->items[i].rank <= candidate->rank)
-		return;
-	known->n += i == known->n;
-	known->plain[i] = plain;
-	known->items[i] = (struct addrsort_item){ candidate->endpoint, *source, candidate->rank };
+	for (size_t i = 0; i < known->n; i++)
+		if (endpoint_equal(&known->plain[i], &plain))
+			return;
+	known->plain[known->n] = plain;
+	known->items[known->n++] = (struct addrsort_item){ candidate->endpoint, facts->source,
+							   facts->past, candidate->rank };
 }
 
 static void collect_known(const struct schedule *s, struct known *known)
 {
 	known->n = 0;
-	for (size_t p = 0; p < s->n_plans; p++) {
-		const struct plan *plan = &s->plans[p];
+	for (uint16_t rank = 0; rank < MAX_RANKS; rank++) {
+		for (size_t p = 0; p < s->n_plans; p++) {
+			const struct plan *plan = &s->plans[p];
 
-		for (uint16_t rank = 0; rank < MAX_RANKS; rank++)
 			for (size_t i = 0; i < plan->n_known; i++)
 				if (plan->items[i].rank == rank)
-					add_known(known, &plan->items[i], &plan->sources[i]);
+					add_known(known, &plan->items[i], &plan->facts[i]);
+		}
 	}
 }
 
@@ -260,7 +260,8 @@ static void sort_known(struct schedule *s)
 	struct known known;
 
 	collect_known(s, &known);
-	addrsort(NULL, known.items, known.n, s->params.families, order, NULL);
+	addrsort(known.items, known.n, &(struct addrsort_how){ .families = s->params.families },
+		 order, NULL);
 	s->n_order = known.n < s->params.max_addresses ? known.n : s->params.max_addresses;
 	for (size_t i = 0; i < s->n_order; i++) {
 		s->order[i] = known.items[order[i]].destination;
@@ -361,7 +362,7 @@ static void give_result(struct schedule *s, size_t i, int result)
 		fact->denied = result == -ASOCK_E_DENIED;
 		s->failed_since_start = true;
 	}
-	race_on_attempt(s->race, s->now_us, i, result);
+	race_on_attempt(s->race, s->now_us, i, result, 0);
 }
 
 /*
@@ -400,9 +401,9 @@ static void check_start(struct schedule *s, size_t i)
 	REQUIRE(s, s->now_us >= get_next_start_us(s));
 	REQUIRE(s, count_open(s) < s->params.max_attempts);
 	REQUIRE(s, at < s->n_order);
-	REQUIRE(s, endpoint_equal(&s->order[at], &attempts[i].candidate.endpoint));
+	REQUIRE(s, endpoint_equal(&s->order[at], &attempts[i].candidate->endpoint));
 	REQUIRE(s, !is_tried(s, &s->order[at]));
-	check_rank(s, &attempts[i].candidate);
+	check_rank(s, attempts[i].candidate);
 	*fact = (struct fact){ .plain = unmap(&s->order[at]),
 			       .open = true,
 			       .started_us = s->now_us };
@@ -544,6 +545,10 @@ static void take_actions(struct schedule *s)
 		case RACE_CLOSE:
 			check_close(s, action.attempt);
 			break;
+		case RACE_HOLD:
+		case RACE_ASK:
+			REQUIRE(s, false);
+			break;
 		case RACE_DONE:
 			check_done(s, &action);
 			break;
@@ -558,7 +563,7 @@ static void give_part(struct schedule *s, struct race *race, const struct plan *
 {
 	const struct part *part = &plan->parts[number];
 	int r = race_on_answer(race, s->now_us, plan->family, part->status, &plan->items[first],
-			       &plan->sources[first], part->n, number + 1 == plan->n_parts);
+			       &plan->facts[first], part->n, number + 1 == plan->n_parts);
 
 	REQUIRE(s, r == 0);
 }
@@ -619,7 +624,7 @@ static void check_silence(struct schedule *s)
 		for (size_t i = 0; i < s->plans[p].n_parts; i++)
 			give_part(s, s->race, &s->plans[p], i, 0);
 	for (size_t i = 0; i < s->n_facts; i++)
-		race_on_attempt(s->race, s->now_us, i, 0);
+		race_on_attempt(s->race, s->now_us, i, 0, 0);
 	race_on_time(s->race, s->now_us + MS(DEADLINE_MS_MAX));
 	REQUIRE(s, !race_next_action(s->race, s->now_us + MS(DEADLINE_MS_MAX), &action));
 	REQUIRE(s, race_get_wakeup(s->race) == NEVER);
@@ -685,7 +690,7 @@ END_TEST
 static void give_whole(struct schedule *s, struct race *race, const struct plan *plan)
 {
 	REQUIRE(s, race_on_answer(race, 0, plan->family, plan->n > 0 ? 0 : plan->parts[0].status,
-				  plan->items, plan->sources, plan->n, true) == 0);
+				  plan->items, plan->facts, plan->n, true) == 0);
 }
 
 static void give_parts(struct schedule *s, struct race *race, const struct plan *plan)
@@ -719,8 +724,8 @@ static size_t play(struct schedule *s, bool preferred_first, bool in_parts,
 	}
 	while (race_next_action(race, 0, &action) && action.kind == RACE_START) {
 		ret_tried[n++] =
-			race_get_attempts(race, &(size_t){ 0 })[action.attempt].candidate.endpoint;
-		race_on_attempt(race, 0, action.attempt, -ECONNREFUSED);
+			race_get_attempts(race, &(size_t){ 0 })[action.attempt].candidate->endpoint;
+		race_on_attempt(race, 0, action.attempt, -ECONNREFUSED, 0);
 	}
 	return n;
 }

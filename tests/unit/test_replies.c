@@ -34,6 +34,7 @@ static struct endpoint make_endpoint(const char *address, uint16_t port)
 #define N_ATTEMPTS 20
 
 static struct race_attempt attempts[N_ATTEMPTS];
+static struct candidate tried[N_ATTEMPTS];
 
 /* A connect request that won with its last attempt; the others ended in every way there is. */
 static struct request_result make_result(void)
@@ -47,11 +48,11 @@ static struct request_result make_result(void)
 		*attempt = (struct race_attempt){ .outcome = outcomes[i % ARRAY_LEN(outcomes)],
 						  .started_us = 1000000 + i,
 						  .ended_us = 1000000 + 2 * i + 1 };
-		attempt->candidate.endpoint =
+		attempt->candidate = &tried[i];
+		tried[i].endpoint =
 			make_endpoint(i % 2 == 0 ? "2001:db8::1" : "192.0.2.1", (uint16_t)(i + 1));
-		attempt->candidate.source = (enum source)(i % (SOURCE_SYNTHETIC + 1));
-		(void)snprintf(attempt->candidate.target, sizeof(attempt->candidate.target),
-			       "target%zu.test", i);
+		tried[i].source = (enum source)(i % (SOURCE_SYNTHETIC + 1));
+		(void)snprintf(tried[i].target, sizeof(tried[i].target), "target%zu.test", i);
 		if (attempt->outcome == OUTCOME_FAILED)
 			attempt->error = -ECONNREFUSED;
 		if (attempt->outcome == OUTCOME_TIMEOUT)

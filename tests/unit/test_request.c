@@ -34,7 +34,7 @@ START_TEST(a_name_of_the_hosts_file_is_connected_to)
 	ck_assert_uint_gt(scene.result.local.port, 0);
 	ck_assert_uint_eq(scene.result.n_attempts, 1);
 	ck_assert_uint_eq(scene.result.winner, 0);
-	ck_assert_int_eq(scene.result.attempts[0].candidate.source, SOURCE_HOSTS);
+	ck_assert_int_eq(scene.result.attempts[0].candidate->source, SOURCE_HOSTS);
 	ck_assert_uint_le(scene.result.resolve_us, scene.result.total_us);
 	ck_assert(request_may_hand_over(scene.request));
 	fd = request_take_fd(scene.request);
@@ -86,7 +86,7 @@ START_TEST(a_dead_first_address_is_overtaken)
 	ck_assert_int_eq(scene.status, 0);
 	ck_assert_uint_eq(scene.result.n_attempts, 2);
 	ck_assert_int_eq(scene.result.attempts[0].outcome, OUTCOME_FAILED);
-	ck_assert_int_eq(scene.result.attempts[0].candidate.endpoint.address.family, AF_INET6);
+	ck_assert_int_eq(scene.result.attempts[0].candidate->endpoint.address.family, AF_INET6);
 	ck_assert_uint_eq(scene.result.winner, 1);
 	request_scene_close(&scene);
 }
