@@ -77,17 +77,18 @@ struct addrsort_memory {
  * Where each rule's number stands in the words of a place. The words of two places compare as the
  * numbers do, one rule after the other.
  */
-static const struct field {
-	enum addrsort_rule rule;
+struct field {
 	unsigned int word, shift, n_bits;
-} fields[] = {
-	{ ADDRSORT_TARGET, 0, 48, 16 }, { ADDRSORT_MARK, 0, 47, 1 },
-	{ ADDRSORT_RULE_1, 0, 46, 1 },	{ ADDRSORT_RULE_2, 0, 45, 1 },
-	{ ADDRSORT_RULE_3, 0, 44, 1 },	{ ADDRSORT_RULE_4, 0, 43, 1 },
-	{ ADDRSORT_RULE_5, 0, 42, 1 },	{ ADDRSORT_RULE_6, 0, 10, 32 },
-	{ ADDRSORT_RULE_7, 0, 9, 1 },	{ ADDRSORT_RULE_8, 1, 32, 32 },
-	{ ADDRSORT_RULE_8A, 1, 16, 8 }, { ADDRSORT_RULE_8B, 1, 15, 1 },
-	{ ADDRSORT_RULE_9, 1, 0, 8 },
+};
+
+static const struct field fields[ADDRSORT_RULE_10] = {
+	[ADDRSORT_TARGET] = { 0, 48, 16 }, [ADDRSORT_MARK] = { 0, 47, 1 },
+	[ADDRSORT_RULE_1] = { 0, 46, 1 },  [ADDRSORT_RULE_2] = { 0, 45, 1 },
+	[ADDRSORT_RULE_3] = { 0, 44, 1 },  [ADDRSORT_RULE_4] = { 0, 43, 1 },
+	[ADDRSORT_RULE_5] = { 0, 42, 1 },  [ADDRSORT_RULE_6] = { 0, 10, 32 },
+	[ADDRSORT_RULE_7] = { 0, 9, 1 },   [ADDRSORT_RULE_8] = { 1, 32, 32 },
+	[ADDRSORT_RULE_8A] = { 1, 16, 8 }, [ADDRSORT_RULE_8B] = { 1, 15, 1 },
+	[ADDRSORT_RULE_9] = { 1, 0, 8 },
 };
 
 /* Family 0 when there is none. */
@@ -223,25 +224,16 @@ static uint64_t get_rtt_step(uint32_t rtt_us)
 	return step;
 }
 
-static const struct field *get_field(enum addrsort_rule rule)
-{
-	size_t i = 0;
-
-	while (fields[i].rule != rule)
-		i++;
-	return &fields[i];
-}
-
 static uint64_t get_mask(enum addrsort_rule rule)
 {
-	const struct field *field = get_field(rule);
+	const struct field *field = &fields[rule];
 
 	return ((UINT64_C(1) << field->n_bits) - 1) << field->shift;
 }
 
 static void set(struct addrsort_place *place, enum addrsort_rule rule, uint64_t number)
 {
-	const struct field *field = get_field(rule);
+	const struct field *field = &fields[rule];
 
 	place->words[field->word] |= number << field->shift;
 }
@@ -295,7 +287,7 @@ struct addrsort_place addrsort_place_without_past(const struct addrsort_place *p
 /* Less than 0: a stands before b. upto_8b: the last rule that is asked. */
 static int compare(const struct addrsort_place *a, const struct addrsort_place *b, bool upto_8b)
 {
-	unsigned int shift = upto_8b ? get_field(ADDRSORT_RULE_8B)->shift : 0;
+	unsigned int shift = upto_8b ? fields[ADDRSORT_RULE_8B].shift : 0;
 
 	if (a->words[0] != b->words[0])
 		return a->words[0] < b->words[0] ? -1 : 1;
@@ -307,11 +299,11 @@ static int compare(const struct addrsort_place *a, const struct addrsort_place *
 /* The first rule that tells two apart; rule 10: none does. */
 static enum addrsort_rule get_rule(const struct addrsort_place *a, const struct addrsort_place *b)
 {
-	for (size_t i = 0; i < ARRAY_LEN(fields); i++) {
-		unsigned int word = fields[i].word;
+	for (unsigned int rule = ADDRSORT_TARGET; rule < ARRAY_LEN(fields); rule++) {
+		unsigned int word = fields[rule].word;
 
-		if ((a->words[word] ^ b->words[word]) & get_mask(fields[i].rule))
-			return fields[i].rule;
+		if ((a->words[word] ^ b->words[word]) & get_mask((enum addrsort_rule)rule))
+			return (enum addrsort_rule)rule;
 	}
 	return ADDRSORT_RULE_10;
 }

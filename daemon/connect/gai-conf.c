@@ -13,8 +13,10 @@
  */
 #include "daemon/connect/gai-conf.h"
 
+#include <endian.h>
 #include <limits.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include <string.h>
 
 #include "daemon/base/file.h"
@@ -22,6 +24,7 @@
 
 #define IPV6_BITS   128
 #define MAPPED_BITS 96 /* of ::ffff:0:0/96 */
+#define WORD_BITS   64
 
 /* RFC 4291 section 2.7; unicast addresses use the same values (RFC 6724 section 3.1). */
 enum scope {
@@ -287,24 +290,49 @@ static struct list get_list(const struct gai_conf *conf, enum kind kind)
 	return list;
 }
 
-static struct address map(const struct address *address)
-{
-	struct address mapped = { .family = AF_INET6, .bytes = { [10] = 0xff, [11] = 0xff } };
+/* An address as two numbers, the more significant one first; IPv4 mapped. */
+struct words {
+	uint64_t high, low;
+};
 
-	if (address->family == AF_INET6)
-		return *address;
-	memcpy(mapped.bytes + MAPPED_BITS / 8, address->bytes, (IPV6_BITS - MAPPED_BITS) / 8);
-	return mapped;
+static struct words get_words(const struct address *address)
+{
+	struct words words;
+
+	if (address->family != AF_INET6) {
+		uint32_t ipv4;
+
+		memcpy(&ipv4, address->bytes, sizeof(ipv4));
+		return (struct words){ 0, UINT64_C(0xffff) << 32 | be32toh(ipv4) };
+	}
+	memcpy(&words, address->bytes, sizeof(words));
+	return (struct words){ be64toh(words.high), be64toh(words.low) };
+}
+
+/* Whether two words have the first len bits in common. */
+static bool is_equal_up_to(uint64_t a, uint64_t b, unsigned int len)
+{
+	return len == 0 || (a ^ b) >> (WORD_BITS - len) == 0;
+}
+
+static bool fits(const struct row *row, struct words words)
+{
+	struct words prefix = get_words(&row->prefix);
+
+	if (row->prefix_len <= WORD_BITS)
+		return is_equal_up_to(prefix.high, words.high, row->prefix_len);
+	return prefix.high == words.high &&
+	       is_equal_up_to(prefix.low, words.low, row->prefix_len - WORD_BITS);
 }
 
 static unsigned int look_up(const struct gai_conf *conf, enum kind kind,
 			    const struct address *address)
 {
 	struct list list = get_list(conf, kind);
-	struct address mapped = map(address);
+	struct words words = get_words(address);
 
 	for (size_t i = 0; i < list.n; i++)
-		if (address_in_network(&mapped, &list.rows[i].prefix, list.rows[i].prefix_len))
+		if (fits(&list.rows[i], words))
 			return list.rows[i].value;
 	return list.otherwise;
 }

@@ -51,16 +51,6 @@ void race_list_done(struct race_list *list)
 		free(list->known);
 }
 
-bool race_entry_is_open(const struct race_entry *entry)
-{
-	return !entry->is_spent && (entry->is_considered || entry->was_tried);
-}
-
-bool race_entry_is_marked(const struct race_entry *entry)
-{
-	return entry->facts.past.is_dead || entry->facts.past.is_disliked;
-}
-
 /* It was held once, and there is no news of it yet. */
 static bool is_held(const struct race_entry *entry)
 {
@@ -76,10 +66,23 @@ static bool is_same(const struct endpoint *a, const struct endpoint *b)
 	return endpoint_equal(&x, &y);
 }
 
+/* The last bytes of the address, which tell most apart. */
+static uint32_t get_tail(const struct endpoint *endpoint)
+{
+	uint32_t tail;
+
+	memcpy(&tail, &endpoint->address.bytes[endpoint->address.family == AF_INET ? 0 : 12],
+	       sizeof(tail));
+	return tail;
+}
+
 static struct race_entry *find(const struct race_list *list, const struct endpoint *endpoint)
 {
+	uint32_t tail = get_tail(endpoint);
+
 	for (size_t i = 0; i < list->n_known; i++)
-		if (is_same(&list->known[i]->candidate.endpoint, endpoint))
+		if (list->known[i]->tail == tail &&
+		    is_same(&list->known[i]->candidate.endpoint, endpoint))
 			return list->known[i];
 	return NULL;
 }
@@ -165,6 +168,7 @@ static void fill(struct race_list *list, struct race_entry *entry, uint32_t sequ
 {
 	entry->candidate = *candidate;
 	entry->facts = *facts;
+	entry->tail = get_tail(&candidate->endpoint);
 	entry->sequence = sequence;
 	entry->is_considered = entry->was_tried = entry->is_spent = entry->was_held = false;
 	entry->n_gone = 0;
@@ -347,13 +351,12 @@ struct race_entry *race_list_choose(const struct race_list *list, bool *ret_may_
 	return first;
 }
 
-size_t race_list_count_open(const struct race_list *list)
+bool race_list_has_open(const struct race_list *list)
 {
-	size_t n = 0;
-
 	for (size_t i = 0; i < list->n_sorted; i++)
-		n += race_entry_is_open(list->sorted[i]);
-	return n;
+		if (race_entry_is_open(list->sorted[i]))
+			return true;
+	return false;
 }
 
 bool race_list_has_unmarked(const struct race_list *list)

@@ -22,7 +22,8 @@ struct race_entry {
 	struct addrsort_facts facts;
 	struct addrsort_place place;
 	uint32_t
-		sequence; /* tells apart what all rules leave equal: the preferred family's first, then as they came */
+		sequence; /* decides where all rules leave two equal: the preferred family's first */
+	uint32_t tail;	  /* of the address */
 	bool is_considered; /* within the limits, whatever earlier attempts have shown */
 	bool was_tried;
 	bool is_spent; /* was tried, and is not to be tried again */
@@ -66,17 +67,23 @@ void race_list_sort(struct race_list *list);
 void race_list_explain(const struct race_list *list, enum addrsort_rule *rules);
 
 /* Whether it may be tried now or later. */
-bool race_entry_is_open(const struct race_entry *entry);
+static inline bool race_entry_is_open(const struct race_entry *entry)
+{
+	return !entry->is_spent && (entry->is_considered || entry->was_tried);
+}
+
 /* Dead or disliked. */
-bool race_entry_is_marked(const struct race_entry *entry);
+static inline bool race_entry_is_marked(const struct race_entry *entry)
+{
+	return entry->facts.past.is_dead || entry->facts.past.is_disliked;
+}
 
 /*
  * The one whose turn it is; NULL: none is left. may_hold: it is being asked by another race, this one has not held it yet, and
  * has another one to try meanwhile.
  */
 struct race_entry *race_list_choose(const struct race_list *list, bool *ret_may_hold);
-/* Open ones, whether or not they are considered now. */
-size_t race_list_count_open(const struct race_list *list);
+bool race_list_has_open(const struct race_list *list);
 bool race_list_has_unmarked(const struct race_list *list);
 /* Those that are open, were held, and are asked by another race still. */
 size_t race_list_count_held(const struct race_list *list);

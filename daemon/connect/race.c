@@ -312,18 +312,11 @@ static bool is_all_answered(const struct race *race)
 	return race->answers[0].finished && race->answers[1].finished;
 }
 
-static bool has_open(const struct race *race)
-{
-	bool may_hold;
-
-	return race_list_choose(&race->list, &may_hold) != NULL;
-}
-
 /* Whether something was there to try and nothing is left, running or untried. */
 static bool is_exhausted(const struct race *race)
 {
 	return race->n_running == 0 && (race->is_resumed || race->n_attempts > 0) &&
-	       !has_open(race);
+	       !race_list_has_open(&race->list);
 }
 
 /* When the answer that is still missing has had its time, see answer_grace_us. */
@@ -353,7 +346,7 @@ static void settle(struct race *race, uint64_t now_us)
 	expire_attempts(race, now_us);
 	if (race->state == STATE_WAITING && now_us >= get_opening_us(race))
 		race->state = STATE_RACING;
-	if (race->n_running == 0 && is_all_answered(race) && !has_open(race))
+	if (race->n_running == 0 && is_all_answered(race) && !race_list_has_open(&race->list))
 		end(race, now_us, get_failure_status(race), OUTCOME_CANCELLED);
 }
 
@@ -565,7 +558,7 @@ bool race_has_next(const struct race *race)
 {
 	if (!is_listening(race))
 		return false;
-	if (!is_all_answered(race) || has_open(race))
+	if (!is_all_answered(race) || race_list_has_open(&race->list))
 		return true;
 	for (size_t i = race->first_attempt; i < race->n_attempts; i++)
 		if (is_dropped(race, i))
