@@ -10,8 +10,11 @@
 
 /* Keys of DESIGN that a later version brings: refused with these words, never ignored. */
 static const char *const later_role_keys[] = {
-	"Allow", "Deny", "Set", "Options", "Limits", "RequireSeal", "Explain", "Revoke",
+	"Deny", "Set", "Limits", "RequireSeal", "Explain", "Revoke",
 };
+
+/* Likewise the first words of Allow=. */
+static const char *const later_grants[] = { "tcp", "udp", "sctp", "srv", "dns" };
 
 static const char *const later_conditions[] = { "unit:", "cgroup:", "gid:", "listener:" };
 
@@ -28,6 +31,7 @@ void rules_done(struct rules *rules)
 {
 	for (size_t i = 0; i < rules->n_roles; i++) {
 		clear_matches(&rules->roles[i]);
+		free(rules->roles[i].listens);
 		free(rules->roles[i].file);
 	}
 	free(rules->roles);
@@ -240,6 +244,166 @@ static int read_match(struct rules_role *role, const char *value, const struct i
 	return 0;
 }
 
+/* Words of Options=. */
+static int read_options(struct rules_role *role, const char *value, const struct ini_place *place,
+			struct ini_error *ret_error)
+{
+	CLEANUP(freep) char *copy = strdup(value);
+	char *rest = copy, *word;
+
+	if (!copy)
+		return -ENOMEM;
+	if (!*value)
+		role->privileges = 0;
+	while ((word = text_next_word(&rest)) != NULL) {
+		unsigned int i = 0;
+
+		while (i < PRIVILEGES_N && strcmp(word, privilege_name((enum privilege)i)) != 0)
+			i++;
+		if (i == PRIVILEGES_N)
+			return ini_fail(ret_error, place,
+					"\"%s\" is no privileged option: expected bindAddress, "
+					"bindPort, bindDevice, mark, typeOfService, priority, "
+					"multipath or fastOpen",
+					word);
+		role->privileges |= PRIVILEGE_BIT(i);
+	}
+	return 0;
+}
+
+/* "*", "80" or "8000-8080". */
+static int parse_ports(const char *text, uint16_t *ret_first, uint16_t *ret_last)
+{
+	char number[sizeof("65535")];
+	const char *dash = strchr(text, '-');
+	size_t len = dash ? (size_t)(dash - text) : strlen(text);
+	uint64_t first, last;
+
+	if (strcmp(text, "*") == 0) {
+		*ret_first = 0;
+		*ret_last = UINT16_MAX;
+		return 0;
+	}
+	if (len >= sizeof(number))
+		return -EINVAL;
+	memcpy(number, text, len);
+	number[len] = '\0';
+	if (text_parse_uint(number, UINT16_MAX, &first) < 0)
+		return -EINVAL;
+	last = first;
+	if (dash && text_parse_uint(dash + 1, UINT16_MAX, &last) < 0)
+		return -EINVAL;
+	if (first == 0 || last < first)
+		return -EINVAL;
+	*ret_first = (uint16_t)first;
+	*ret_last = (uint16_t)last;
+	return 0;
+}
+
+/* "*", "192.0.2.1" or "[2001:db8::1]"; the text is taken apart. */
+static int parse_listen_address(char *text, struct address *ret)
+{
+	size_t len = strlen(text);
+
+	*ret = (struct address){ 0 };
+	if (strcmp(text, "*") == 0)
+		return 0;
+	if (*text != '[')
+		return strchr(text, ':') ? -EINVAL : parse_whole_address(text, ret);
+	if (text[len - 1] != ']' || !strchr(text, ':'))
+		return -EINVAL;
+	text[len - 1] = '\0';
+	if (parse_whole_address(text + 1, ret) < 0)
+		return -EINVAL;
+	*ret = address_unmap(*ret);
+	return 0;
+}
+
+static int add_listen(struct rules_role *role, const struct rules_listen *listen,
+		      const struct ini_place *place, struct ini_error *ret_error)
+{
+	struct rules_listen *listens;
+
+	if (role->n_listens == RULES_MATCHES_MAX)
+		return ini_fail(ret_error, place,
+				"a role takes at most %d ranges of ports in Allow=listen",
+				RULES_MATCHES_MAX);
+	listens = grow(role->listens, role->n_listens, sizeof(*role->listens));
+	if (!listens)
+		return -ENOMEM;
+	role->listens = listens;
+	role->listens[role->n_listens++] = *listen;
+	return 0;
+}
+
+/* "ADDRESS:PORTS"; the text is taken apart. */
+static int read_listen(struct rules_role *role, enum transport transport, char *text,
+		       const struct ini_place *place, struct ini_error *ret_error)
+{
+	CLEANUP(freep) char *whole = strdup(text);
+	struct rules_listen listen = { .transport = transport };
+	char *ports = strrchr(text, ':'), *part;
+	int r;
+
+	if (!whole)
+		return -ENOMEM;
+	if (ports)
+		*ports++ = '\0';
+	if (!ports || parse_listen_address(text, &listen.address) < 0)
+		return ini_fail(ret_error, place,
+				"\"%s\" is nothing to listen on: expected ADDRESS:PORTS, as "
+				"192.0.2.1:80, [::1]:8000-8080,9000 or *:*",
+				whole);
+	while ((part = strsep(&ports, ",")) != NULL) {
+		if (parse_ports(part, &listen.first_port, &listen.last_port) < 0)
+			return ini_fail(ret_error, place,
+					"\"%s\": expected ports from 1 to 65535, as 80, "
+					"8000-8080,9000 or *",
+					whole);
+		r = add_listen(role, &listen, place, ret_error);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+/* "listen tcp ADDRESS:PORTS ..."; other rules come later. */
+static int read_allow(struct rules_role *role, const char *value, const struct ini_place *place,
+		      struct ini_error *ret_error)
+{
+	CLEANUP(freep) char *copy = strdup(value);
+	char *rest = copy, *word, *protocol;
+	enum transport transport;
+	int r = 0;
+
+	if (!copy)
+		return -ENOMEM;
+	word = text_next_word(&rest);
+	if (!word) {
+		role->n_listens = 0;
+		return 0;
+	}
+	for (size_t i = 0; i < ARRAY_LEN(later_grants); i++)
+		if (strcmp(word, later_grants[i]) == 0)
+			return ini_fail(ret_error, place,
+					"Allow=%s is not supported yet: only Allow=listen is",
+					word);
+	if (strcmp(word, "listen") != 0)
+		return ini_fail(ret_error, place, "\"%s\" is no rule: expected Allow=listen", word);
+	protocol = text_next_word(&rest);
+	if (!protocol || (strcmp(protocol, "tcp") != 0 && strcmp(protocol, "udp") != 0))
+		return ini_fail(ret_error, place,
+				"Allow=listen needs tcp or udp, and then ADDRESS:PORTS");
+	transport = strcmp(protocol, "tcp") == 0 ? TRANSPORT_TCP : TRANSPORT_UDP;
+	word = text_next_word(&rest);
+	if (!word)
+		return ini_fail(ret_error, place,
+				"Allow=listen %s needs ADDRESS:PORTS, as 192.0.2.1:80", protocol);
+	for (; word && r == 0; word = text_next_word(&rest))
+		r = read_listen(role, transport, word, place, ret_error);
+	return r;
+}
+
 static int begin_role(struct rules *rules, const char *name, const struct ini_place *place,
 		      struct ini_error *ret_error)
 {
@@ -282,6 +446,10 @@ static int read_role(struct rules *rules, const char *name, const char *key, con
 	role = &rules->roles[rules->n_roles - 1]; /* the section's own line made it */
 	if (strcmp(key, "Match") == 0)
 		return read_match(role, value, place, ret_error);
+	if (strcmp(key, "Options") == 0)
+		return read_options(role, value, place, ret_error);
+	if (strcmp(key, "Allow") == 0)
+		return read_allow(role, value, place, ret_error);
 	if (strcmp(key, "Mode") == 0) {
 		if (strcmp(value, "enforce") == 0 || strcmp(value, "report") == 0)
 			return ini_fail(ret_error, place,
@@ -295,7 +463,8 @@ static int read_role(struct rules *rules, const char *name, const char *key, con
 		if (strcmp(key, later_role_keys[i]) == 0)
 			return ini_fail(ret_error, place, "%s= in [Role] is not supported yet",
 					key);
-	return ini_fail(ret_error, place, "%s= is no key of [Role]: expected Match= or Mode=", key);
+	return ini_fail(ret_error, place,
+			"%s= is no key of [Role]: expected Match=, Mode=, Options= or Allow=", key);
 }
 
 int rules_read(struct rules *rules, const char *section, const char *argument, const char *key,

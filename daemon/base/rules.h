@@ -6,14 +6,16 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 #include "daemon/base/ini.h"
+#include "daemon/base/kinds.h"
 #include "protocol/address.h"
 
 #define RULES_ROLES_MAX 1024 /* [Role] sections in all */
 #define RULES_MATCHES_MAX \
-	1024 /* Match= lines of one role, conditions of one line, networks of [Never] */
+	1024 /* Match= lines of one role, conditions of one line, networks of [Never], ports of one role's Allow=listen */
 
 enum rules_match_kind {
 	RULES_MATCH_UID,
@@ -32,13 +34,23 @@ struct rules_match {
 	size_t n_conditions;
 };
 
+/* A range of ports that may be listened on. All of them include port 0, "whichever is free". */
+struct rules_listen {
+	enum transport transport;
+	struct address address; /* family 0: any */
+	uint16_t first_port, last_port;
+};
+
 struct rules_role {
 	char name[INI_NAME_BYTES + 1];
 	char *file;		     /* owned: the file the role stands in */
 	unsigned int line, column;   /* where its section begins there */
 	struct rules_match *matches; /* owned; any of them must fit; none: fits nobody */
 	size_t n_matches;
-	bool is_open; /* Mode=open */
+	bool is_open;		      /* Mode=open */
+	uint32_t privileges;	      /* Options=: a set of PRIVILEGE_BIT() */
+	struct rules_listen *listens; /* owned; Allow=listen */
+	size_t n_listens;
 };
 
 struct rules_network {
