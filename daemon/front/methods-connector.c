@@ -1,64 +1,35 @@
 /* SPDX-License-Identifier: MIT */
 #include "daemon/front/methods-connector.h"
 
+#include <assert.h>
 #include <string.h>
 
 #include "daemon/front/call.h"
 #include "daemon/front/destination.h"
 #include "daemon/front/replies.h"
+#include "daemon/front/socket-options.h"
 #include "protocol/error.h"
 
 #define INTERFACE "org.asockd.Connector"
 
-struct keep_alive_parameters {
-	bool is_given;
-	struct optional_int idle_us, interval_us, probes;
+/* In the order of their words. */
+enum success {
+	SUCCESS_CONNECTED,
+	SUCCESS_FIRST_BYTE
 };
 
-struct option_parameters {
-	bool is_given;
-	const char *bind_address, *bind_device, *congestion;
-	struct optional_int bind_port, mark, type_of_service, priority, no_delay, multipath,
-		fast_open, user_timeout_us, send_buffer, receive_buffer;
-	struct keep_alive_parameters keep_alive;
-};
+static const char *const success_words[] = { "connected", "firstByte", NULL };
 
 struct connect_parameters {
+	struct socket_options options; /* first, see there */
 	struct destination to;
-	struct optional_int attempt_timeout_us, attempt_delay_us, resolution_delay_us, blocking;
-	struct option_parameters options;
+	struct optional_int attempt_timeout_us, attempt_delay_us, resolution_delay_us, success,
+		blocking;
 };
+
+static_assert(offsetof(struct connect_parameters, options) == 0, "as socket-options wants it");
 
 #define AT(field) offsetof(struct connect_parameters, field)
-
-static const struct parameter keep_alive_table[] = {
-	{ "idleUsec", PARAMETER_USEC, .offset = AT(options.keep_alive.idle_us) },
-	{ "intervalUsec", PARAMETER_USEC, .offset = AT(options.keep_alive.interval_us) },
-	{ "probes", PARAMETER_INT, .offset = AT(options.keep_alive.probes), .min = 1, .max = 127 },
-	{ 0 },
-};
-
-static const struct parameter option_table[] = {
-	{ "bindAddress", PARAMETER_STRING, .offset = AT(options.bind_address) },
-	{ "bindPort", PARAMETER_INT, .offset = AT(options.bind_port), .min = 0, .max = 65535 },
-	{ "bindDevice", PARAMETER_STRING, .offset = AT(options.bind_device) },
-	{ "mark", PARAMETER_INT, .offset = AT(options.mark), .min = 0, .max = UINT32_MAX },
-	{ "typeOfService", PARAMETER_INT, .offset = AT(options.type_of_service), .min = 0,
-	  .max = 255 },
-	{ "priority", PARAMETER_INT, .offset = AT(options.priority), .min = 0, .max = INT32_MAX },
-	{ "noDelay", PARAMETER_BOOL, .offset = AT(options.no_delay) },
-	{ "keepAlive", PARAMETER_OBJECT, .offset = AT(options.keep_alive.is_given),
-	  .fields = keep_alive_table, .type_name = "KeepAlive" },
-	{ "congestion", PARAMETER_STRING, .offset = AT(options.congestion) },
-	{ "multipath", PARAMETER_BOOL, .offset = AT(options.multipath) },
-	{ "fastOpen", PARAMETER_BOOL, .offset = AT(options.fast_open) },
-	{ "userTimeoutUsec", PARAMETER_USEC, .offset = AT(options.user_timeout_us) },
-	{ "sendBuffer", PARAMETER_INT, .offset = AT(options.send_buffer), .min = 1,
-	  .max = INT32_MAX },
-	{ "receiveBuffer", PARAMETER_INT, .offset = AT(options.receive_buffer), .min = 1,
-	  .max = INT32_MAX },
-	{ 0 },
-};
 
 static const struct parameter connect_table[] = {
 	{ "host", PARAMETER_STRING, .offset = AT(to.host) },
@@ -71,65 +42,30 @@ static const struct parameter connect_table[] = {
 	{ "attemptTimeoutUsec", PARAMETER_USEC, .offset = AT(attempt_timeout_us) },
 	{ "attemptDelayUsec", PARAMETER_USEC, .offset = AT(attempt_delay_us) },
 	{ "resolutionDelayUsec", PARAMETER_USEC, .offset = AT(resolution_delay_us) },
+	{ "success", PARAMETER_WORD, .offset = AT(success), .words = success_words },
 	{ "blocking", PARAMETER_BOOL, .offset = AT(blocking) },
-	{ "options", PARAMETER_OBJECT, .offset = AT(options.is_given), .fields = option_table,
-	  .type_name = "SocketOptions" },
+	SOCKET_OPTIONS_PARAMETER,
 	{ 0 },
 };
 
 #undef AT
 
-/* The first option asked for that is privileged. To ask for no multipath and no Fast Open is what everybody gets. */
-static const char *find_privileged(const struct option_parameters *options)
+/*
+ * What does not go together: a first byte comes over TCP, and not before ours when Fast Open keeps the SYN back. And Fast
+ * Open is for one address: with several, what the client sends first would have to go to each.
+ */
+static const char *find_contradiction(const struct connect_parameters *parameters)
 {
-	if (options->bind_address)
-		return "bindAddress";
-	if (options->bind_port.is_set)
-		return "bindPort";
-	if (options->bind_device)
-		return "bindDevice";
-	if (options->mark.is_set)
-		return "mark";
-	if (options->type_of_service.is_set)
-		return "typeOfService";
-	if (options->priority.is_set)
-		return "priority";
-	if (options->multipath.value)
-		return "multipath";
-	if (options->fast_open.value)
-		return "fastOpen";
-	return NULL;
-}
+	bool is_tcp = (enum transport)parameters->to.protocol.value == TRANSPORT_TCP;
+	struct address address;
 
-/* Whole seconds, at least one. */
-static uint32_t to_seconds(struct optional_int usec)
-{
-	if (!usec.is_set)
-		return 0;
-	return usec.value < 1000000 ? 1 : (uint32_t)(usec.value / 1000000);
-}
-
-/* The name of the field that cannot be, NULL when all is well. */
-static const char *read_options(const struct option_parameters *options, struct sockopts *ret)
-{
-	size_t congestion_len = options->congestion ? strlen(options->congestion) : 0;
-
-	if (congestion_len >= sizeof(ret->congestion) ||
-	    (options->congestion && congestion_len == 0))
-		return "options.congestion";
-	*ret = (struct sockopts){
-		.has_no_delay = options->no_delay.is_set,
-		.no_delay = options->no_delay.value,
-		.has_keep_alive = options->keep_alive.is_given,
-		.keep_idle_s = to_seconds(options->keep_alive.idle_us),
-		.keep_interval_s = to_seconds(options->keep_alive.interval_us),
-		.keep_probes = (uint32_t)options->keep_alive.probes.value,
-		.has_congestion = options->congestion,
-		.user_timeout_ms = (uint32_t)((options->user_timeout_us.value + 999) / 1000),
-		.send_buffer = (uint32_t)options->send_buffer.value,
-		.receive_buffer = (uint32_t)options->receive_buffer.value,
-	};
-	memcpy(ret->congestion, options->congestion ? options->congestion : "", congestion_len + 1);
+	if (parameters->success.value == SUCCESS_FIRST_BYTE && !is_tcp)
+		return "success";
+	if (!parameters->options.fast_open.value)
+		return NULL;
+	if (parameters->success.value == SUCCESS_FIRST_BYTE ||
+	    address_parse_scoped(parameters->to.host, &address) < 0)
+		return "options.fastOpen";
 	return NULL;
 }
 
@@ -148,7 +84,9 @@ static void start_connect(struct call *call)
 	     parameters.attempt_delay_us.value > 2000000))
 		bad_field = "attemptDelayUsec"; /* RFC 8305 section 8: 10 ms to 2 s */
 	if (!bad_field)
-		bad_field = read_options(&parameters.options, &request.options);
+		bad_field = socket_options_read(&parameters.options, &request.options);
+	if (!bad_field)
+		bad_field = find_contradiction(&parameters);
 	if (bad_field) {
 		call_fail(call, -ASOCK_E_INVALID_PARAMETER,
 			  json_pack("{ss}", "parameter", bad_field));
@@ -159,7 +97,7 @@ static void start_connect(struct call *call)
 	request.attempt_delay_us = (uint64_t)parameters.attempt_delay_us.value;
 	request.resolution_delay_us = (uint64_t)parameters.resolution_delay_us.value;
 	request.blocking = parameters.blocking.value;
-	request.privileged_option = find_privileged(&parameters.options);
+	request.until_first_byte = parameters.success.value == SUCCESS_FIRST_BYTE;
 	call_run(call, &request);
 }
 

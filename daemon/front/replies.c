@@ -123,6 +123,8 @@ json_t *replies_error(const struct request_result *result, const struct request_
 	case ASOCK_E_DENIED:
 		failed |=
 			members_set_text(object, "stage", policy_stage_name(result->denied_stage));
+		if (result->option)
+			failed |= members_set_text(object, "option", result->option);
 		break;
 	case ASOCK_E_LIMIT_EXCEEDED: /* the other limits are the call's, not the request's */
 		failed |= members_set_text(object, "limit", "QuestionsInFlight");

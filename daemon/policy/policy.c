@@ -178,13 +178,16 @@ size_t policy_get_forms(const struct policy *policy, const struct address *addre
 	return n + add_inner(&policy->told, address, ret + n);
 }
 
-static bool is_never(const struct rules *rules, const struct address *form)
+static bool is_never(const struct rules *rules, const struct address *forms, size_t n)
 {
-	if (class_is_metadata(form))
-		return true;
-	for (size_t i = 0; i < rules->n_never; i++)
-		if (address_in_network(form, &rules->never[i].address, rules->never[i].prefix_len))
+	for (size_t i = 0; i < n; i++) {
+		if (class_is_metadata(&forms[i]))
 			return true;
+		for (size_t j = 0; j < rules->n_never; j++)
+			if (address_in_network(&forms[i], &rules->never[j].address,
+					       rules->never[j].prefix_len))
+				return true;
+	}
 	return false;
 }
 
@@ -210,9 +213,8 @@ bool policy_allows_endpoint(const struct policy *policy, const struct identity *
 	struct address forms[POLICY_FORMS_MAX];
 	size_t n = policy_get_forms(policy, &endpoint->address, forms);
 
-	for (size_t i = 0; i < n; i++)
-		if (is_never(&policy->rules, &forms[i]))
-			return false;
+	if (is_never(&policy->rules, forms, n))
+		return false;
 	switch (get_standing(policy, identity)) {
 	case STANDING_NOTHING:
 		return false;
@@ -231,12 +233,44 @@ bool policy_is_confined(const struct policy *policy, const struct identity *iden
 	return get_standing(policy, identity) != STANDING_BUILT_IN;
 }
 
-bool policy_allows_option(const struct policy *policy, const struct identity *identity,
-			  const char *option)
+const char *policy_find_denied_option(const struct policy *policy, const struct identity *identity,
+				      uint32_t privileges)
 {
-	(void)policy;
-	(void)identity;
-	(void)option;
+	const struct rules_role *role = privileges != 0 ? find_role(policy, identity) : NULL;
+	uint32_t denied = role ? privileges & ~role->privileges : privileges;
+
+	for (unsigned int i = 0; i < PRIVILEGES_N; i++)
+		if (denied & PRIVILEGE_BIT(i))
+			return privilege_name((enum privilege)i);
+	return NULL;
+}
+
+static bool listen_fits(const struct rules_listen *listen, const struct endpoint *endpoint,
+			enum transport transport)
+{
+	if (listen->transport != transport || endpoint->port < listen->first_port ||
+	    endpoint->port > listen->last_port)
+		return false;
+	/* The whole address, whatever interface a link-local one is on. */
+	return listen->address.family == 0 ||
+	       address_in_network(&endpoint->address, &listen->address,
+				  8 * (unsigned int)address_len(&listen->address));
+}
+
+bool policy_allows_listen(const struct policy *policy, const struct identity *identity,
+			  const struct endpoint *endpoint, enum transport transport)
+{
+	const struct rules_role *role = find_role(policy, identity);
+	struct address forms[POLICY_FORMS_MAX];
+	size_t n = policy_get_forms(policy, &endpoint->address, forms);
+	struct endpoint unmapped = *endpoint;
+
+	unmapped.address = address_unmap(endpoint->address);
+	if (!role || is_never(&policy->rules, forms, n))
+		return false;
+	for (size_t i = 0; i < role->n_listens; i++)
+		if (listen_fits(&role->listens[i], &unmapped, transport))
+			return true;
 	return false;
 }
 

@@ -3,8 +3,8 @@
  * Who may reach what. Two verdicts, both must pass: on the name as asked, before anything is looked up, and on each
  * address, immediately before it is dialled. Pure functions of the rules, the identity and the endpoint.
  *
- * This version knows the built-in default, [Never], Default= and roles that are open; name rules come later, and every
- * key that is not known here is a configuration error.
+ * This version knows the built-in default, [Never], Default= and roles that are open, with their words for privileged
+ * socket options and for listening; name rules come later, and every key that is not known here is a configuration error.
  */
 #pragma once
 
@@ -80,9 +80,20 @@ bool policy_allows_endpoint(const struct policy *policy, const struct identity *
 /* Whether classes are closed to it; false: it could reach by itself what the daemon reaches. */
 bool policy_is_confined(const struct policy *policy, const struct identity *identity);
 
-/* Whether it may use a privileged socket option: no role of this version can say so. */
-bool policy_allows_option(const struct policy *policy, const struct identity *identity,
-			  const char *option);
+/*
+ * The first of these privileged socket options (a set of PRIVILEGE_BIT()) that it may not use, static; NULL: it may use all.
+ * Only a role's Options= lets anybody. Which address bindAddress is does not matter: [Never] and the classes are about where
+ * a packet goes to.
+ */
+const char *policy_find_denied_option(const struct policy *policy, const struct identity *identity,
+				      uint32_t privileges);
+
+/*
+ * Whether it may listen there, or be bound to it over UDP: only a role's Allow=listen lets anybody, and [Never] nobody. Port
+ * 0 stands for whichever is free, and takes a rule for all.
+ */
+bool policy_allows_listen(const struct policy *policy, const struct identity *identity,
+			  const struct endpoint *endpoint, enum transport transport);
 
 /* "name", "address", "option". */
 const char *policy_stage_name(enum policy_stage stage);

@@ -49,6 +49,7 @@ struct request {
 	uint64_t
 		judged_generation; /* of the policy, when the request began: every address was judged under it or later */
 	bool is_name_denied;
+	const char *denied_option; /* static; NULL: none */
 	int status;
 	int located; /* what came of the service */
 	int fault;   /* of an answer that could not be kept */
@@ -471,9 +472,10 @@ static int start(struct request *request)
 		request->is_name_denied = true;
 		return -ASOCK_E_DENIED;
 	}
-	if (request->params.privileged_option &&
-	    !policy_allows_option(request->env->policy, &request->params.identity,
-				  request->params.privileged_option))
+	request->denied_option =
+		policy_find_denied_option(request->env->policy, &request->params.identity,
+					  sockopts_get_privileges(&request->params.options));
+	if (request->denied_option)
 		return -ASOCK_E_DENIED;
 	switch (request->params.kind) {
 	case REQUEST_RECORD:
@@ -515,7 +517,7 @@ static enum policy_stage get_denied_stage(const struct request *request)
 {
 	if (request->is_name_denied)
 		return POLICY_STAGE_NAME;
-	return request->service ? POLICY_STAGE_ADDRESS : POLICY_STAGE_OPTION;
+	return request->denied_option ? POLICY_STAGE_OPTION : POLICY_STAGE_ADDRESS;
 }
 
 void request_get_result(const struct request *request, struct request_result *ret)
@@ -527,6 +529,7 @@ void request_get_result(const struct request *request, struct request_result *re
 		.resolve_us =
 			request->resolved_us > 0 ? request->resolved_us - request->started_us : 0,
 		.denied_stage = get_denied_stage(request),
+		.option = request->denied_option,
 		.stage = REQUEST_STAGE_RESOLVE,
 		.reason = request->reason,
 		.peer = request->peer,

@@ -60,8 +60,8 @@ struct request_params {
 	uint64_t
 		grace_us; /* REQUEST_RESOLVE: with one family there, the other may take this long; 0: LIMIT_RESOLVE_GRACE_USEC */
 	bool blocking;	  /* the descriptor is handed over without O_NONBLOCK */
+	bool until_first_byte; /* REQUEST_CONNECT: connected is who has sent a byte; TCP only */
 	struct sockopts options;
-	const char *privileged_option; /* the first one asked for; NULL: none; static */
 	struct identity identity;
 };
 
@@ -87,10 +87,11 @@ struct request_result {
 		resolve_us;		/* resolve_us: until the first address was there */
 	enum request_stage stage;	/* for -ASOCK_E_TIMED_OUT */
 	enum policy_stage denied_stage; /* for -ASOCK_E_DENIED */
-	const char *name;		/* as looked up; NULL: it did not come so far */
-	const char *reason;		/* for -ASOCK_E_INVALID_NAME, static */
-	const struct origin *origin;	/* where it, or its failure, came from; or NULL */
-	int headline;			/* for -ASOCK_E_CONNECT_FAILED: -errno of the whole */
+	const char *option; /* the socket option that was denied, static; NULL: it was none */
+	const char *name;   /* as looked up; NULL: it did not come so far */
+	const char *reason; /* for -ASOCK_E_INVALID_NAME, static */
+	const struct origin *origin; /* where it, or its failure, came from; or NULL */
+	int headline;		     /* for -ASOCK_E_CONNECT_FAILED: -errno of the whole */
 	const struct race_attempt *attempts;
 	size_t n_attempts;
 	size_t winner; /* index in attempts; REQUEST_CONNECT with status 0 only */

@@ -4,6 +4,7 @@
  */
 #include "daemon/policy/policy.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "daemon/base/config.h"
@@ -257,7 +258,9 @@ START_TEST(without_a_policy_the_same_namespace_may_connect_and_another_may_nothi
 			      targets[i]);
 		ck_assert_msg(!allows(policy, &stranger, targets[i]), "%s", targets[i]);
 	}
-	ck_assert(!policy_allows_option(policy, &neighbour, "mark"));
+	ck_assert_str_eq(
+		policy_find_denied_option(policy, &neighbour, PRIVILEGE_BIT(PRIVILEGE_MARK)),
+		"mark");
 }
 END_TEST
 
@@ -474,7 +477,153 @@ START_TEST(open_role_reaches_what_is_public_and_no_class)
 	/* The daemon's own addresses are closed to other namespaces only. */
 	ck_assert(!policy_allows_endpoint(policy, &stranger, &public, true));
 	ck_assert(policy_allows_endpoint(policy, &neighbour, &public, true));
-	ck_assert(!policy_allows_option(policy, &stranger, "bindPort"));
+	ck_assert_str_eq(
+		policy_find_denied_option(policy, &stranger, PRIVILEGE_BIT(PRIVILEGE_BIND_PORT)),
+		"bindPort");
+}
+END_TEST
+
+static const char *find_denied(const struct policy *policy, const struct identity *identity,
+			       uint32_t privileges)
+{
+	return policy_find_denied_option(policy, identity, privileges);
+}
+
+START_TEST(a_privileged_option_needs_its_word_in_the_role)
+{
+	CLEANUP(policy_freep)
+	struct policy *policy = make("[Policy]\nDefault=allow\n"
+				     "[Role box]\nMatch=netns:other\nMode=open\n"
+				     "Options=mark typeOfService\nOptions=bindPort\n"
+				     "[Role cleared]\nMatch=uid:7\nMode=open\n"
+				     "Options=mark\nOptions=\nOptions=fastOpen\n");
+	const struct identity cleared = { .peer_uid = 7, .message_uid = 7, .same_netns = true };
+	uint32_t mark = PRIVILEGE_BIT(PRIVILEGE_MARK);
+	uint32_t port = PRIVILEGE_BIT(PRIVILEGE_BIND_PORT);
+	uint32_t fast_open = PRIVILEGE_BIT(PRIVILEGE_FAST_OPEN);
+
+	ck_assert_ptr_null(find_denied(policy, &stranger, 0));
+	ck_assert_ptr_null(find_denied(policy, &stranger, mark));
+	ck_assert_ptr_null(find_denied(policy, &stranger, mark | port));
+	ck_assert_str_eq(find_denied(policy, &stranger, mark | fast_open), "fastOpen");
+	ck_assert_ptr_null(find_denied(policy, &cleared, fast_open));
+	ck_assert_str_eq(find_denied(policy, &cleared, mark), "mark");
+	/* Default=allow gives no option, and nobody's role is another's. */
+	ck_assert_ptr_null(policy_get_role(policy, &neighbour));
+	ck_assert_ptr_null(find_denied(policy, &neighbour, 0));
+	ck_assert_str_eq(find_denied(policy, &neighbour, mark), "mark");
+}
+END_TEST
+
+START_TEST(each_option_is_a_bit_of_its_own)
+{
+	for (unsigned int i = 0; i < PRIVILEGES_N; i++) {
+		char text[128];
+		const char *name = privilege_name((enum privilege)i);
+		CLEANUP(policy_freep) struct policy *policy = NULL;
+
+		(void)snprintf(text, sizeof(text),
+			       "[Role box]\nMatch=netns:other\nMode=open\nOptions=%s\n", name);
+		policy = make(text);
+		for (unsigned int j = 0; j < PRIVILEGES_N; j++)
+			ck_assert_pstr_eq(find_denied(policy, &stranger, PRIVILEGE_BIT(j)),
+					  i == j ? NULL : privilege_name((enum privilege)j));
+	}
+}
+END_TEST
+
+static bool may_listen(const struct policy *policy, const struct identity *identity,
+		       const char *address, uint16_t port, enum transport transport)
+{
+	struct endpoint endpoint = parse(address);
+
+	endpoint.port = port;
+	return policy_allows_listen(policy, identity, &endpoint, transport);
+}
+
+START_TEST(to_listen_needs_a_rule_for_address_port_and_transport)
+{
+	static const struct {
+		const char *address;
+		uint16_t port;
+		enum transport transport;
+		bool want;
+	} rows[] = {
+		{ "192.0.2.1", 80, TRANSPORT_TCP, true },
+		{ "192.0.2.1", 80, TRANSPORT_UDP, false },
+		{ "192.0.2.1", 80, TRANSPORT_SCTP, false },
+		{ "192.0.2.1", 81, TRANSPORT_TCP, false },
+		{ "192.0.2.1", 0, TRANSPORT_TCP, false },
+		{ "192.0.2.2", 80, TRANSPORT_TCP, false },
+		{ "0.0.0.0", 80, TRANSPORT_TCP, false },
+		{ "::ffff:192.0.2.1", 80, TRANSPORT_TCP, true },
+		{ "192.0.2.1", 7999, TRANSPORT_TCP, false },
+		{ "192.0.2.1", 8000, TRANSPORT_TCP, true },
+		{ "192.0.2.1", 8080, TRANSPORT_TCP, true },
+		{ "192.0.2.1", 8081, TRANSPORT_TCP, false },
+		{ "2001:db8::1", 9000, TRANSPORT_UDP, true },
+		{ "2001:db8::1", 9000, TRANSPORT_TCP, false },
+		{ "::", 9000, TRANSPORT_UDP, false },
+		{ "127.0.0.1", 0, TRANSPORT_TCP, true },
+		{ "127.0.0.1", 1, TRANSPORT_TCP, true },
+		{ "127.0.0.1", 65535, TRANSPORT_TCP, true },
+		{ "::", 53, TRANSPORT_TCP, true },
+		{ "0.0.0.0", 53, TRANSPORT_TCP, true },
+		{ "10.0.0.1", 53, TRANSPORT_TCP, true },
+		{ "203.0.113.1", 5000, TRANSPORT_TCP, true },
+		/* [Never], and the metadata services, whatever a rule says. */
+		{ "203.0.113.9", 53, TRANSPORT_TCP, false },
+		{ "::ffff:203.0.113.9", 53, TRANSPORT_TCP, false },
+		{ "169.254.169.254", 53, TRANSPORT_TCP, false },
+	};
+	CLEANUP(policy_freep)
+	struct policy *policy = make("[Never]\nTo=203.0.113.9\n"
+				     "[Policy]\nDefault=allow\n"
+				     "[Role box]\nMatch=netns:other\nMode=open\n"
+				     "Allow=listen tcp 192.0.2.1:80,8000-8080 127.0.0.1:*\n"
+				     "Allow=listen udp [2001:db8::1]:9000\n"
+				     "Allow=listen tcp *:53 [::ffff:203.0.113.1]:5000\n");
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		ck_assert_msg(may_listen(policy, &stranger, rows[i].address, rows[i].port,
+					 rows[i].transport) == rows[i].want,
+			      "%s %u %s", rows[i].address, rows[i].port,
+			      transport_name(rows[i].transport));
+		ck_assert(!may_listen(policy, &neighbour, rows[i].address, rows[i].port,
+				      rows[i].transport));
+	}
+}
+END_TEST
+
+START_TEST(nobody_listens_without_a_rule)
+{
+	static const char *const texts[] = {
+		"",
+		"[Policy]\nDefault=allow\n",
+		"[Role box]\nMatch=netns:same\nMode=open\n",
+		"[Role box]\nMatch=netns:same\nMode=open\nAllow=listen tcp *:*\nAllow=\n",
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
+		CLEANUP(policy_freep) struct policy *policy = make(texts[i]);
+
+		ck_assert(!may_listen(policy, &neighbour, "127.0.0.1", 8080, TRANSPORT_TCP));
+	}
+}
+END_TEST
+
+START_TEST(a_rule_holds_on_each_interface)
+{
+	CLEANUP(policy_freep)
+	struct policy *policy = make("[Role box]\nMatch=netns:same\nMode=open\n"
+				     "Allow=listen tcp [fe80::1]:80\n");
+	struct endpoint endpoint = parse("fe80::1");
+
+	endpoint.port = 80;
+	endpoint.address.scope = 3;
+	ck_assert(policy_allows_listen(policy, &neighbour, &endpoint, TRANSPORT_TCP));
+	endpoint.address.bytes[15] = 2;
+	ck_assert(!policy_allows_listen(policy, &neighbour, &endpoint, TRANSPORT_TCP));
 }
 END_TEST
 
@@ -622,7 +771,10 @@ SUITE_MAIN("policy", addresses_have_their_class,
 	   a_configured_translator_is_what_is_behind_it,
 	   never_closes_what_is_outside_of_a_configured_translator_too,
 	   prefixes_count_as_a_change_only_when_they_do, who_is_confined_is_held_to_classes,
-	   open_role_reaches_what_is_public_and_no_class, any_policy_denies_whoever_matches_no_role,
+	   open_role_reaches_what_is_public_and_no_class,
+	   a_privileged_option_needs_its_word_in_the_role, each_option_is_a_bit_of_its_own,
+	   to_listen_needs_a_rule_for_address_port_and_transport, nobody_listens_without_a_rule,
+	   a_rule_holds_on_each_interface, any_policy_denies_whoever_matches_no_role,
 	   default_allow_opens_what_is_public, both_user_ids_must_fit,
 	   conditions_of_a_line_all_hold_and_any_line_does, unmapped_user_matches_only_who_says_so,
 	   the_first_role_that_fits_is_it, generation_counts_and_old_rules_are_gone,

@@ -112,10 +112,11 @@ START_TEST(a_privileged_option_is_denied_before_anything_is_asked)
 
 	request_scene_open(&scene, "");
 	request_scene_add_server(&scene, NULL, 0);
-	scene.params.privileged_option = "mark";
+	scene.params.options.has_mark = true;
 	scene.params.service = "80";
 	ck_assert_int_eq(request_scene_start(&scene, "name.example"), -ASOCK_E_DENIED);
 	ck_assert_int_eq(scene.result.denied_stage, POLICY_STAGE_OPTION);
+	ck_assert_str_eq(scene.result.option, "mark");
 	ck_assert_int_eq(scene.result.status, -ASOCK_E_DENIED);
 	suite_loop_for(scene.base, 5);
 	ck_assert(!scene.done);
