@@ -109,6 +109,12 @@ int asock_call_set_timeout(struct asock_call *call, uint64_t timeout_us);
 int asock_call_start(struct asock_call *call, const char *method, const char *parameters);
 
 /*
+ * As asock_call_start(), but the daemon may answer more than once ("more" in varlink): with what
+ * happens meanwhile, and with the result or an error last. A descriptor comes with the last only.
+ */
+int asock_call_start_more(struct asock_call *call, const char *method, const char *parameters);
+
+/*
  * The descriptor to poll. It is the same for the life of the connection.
  * Returns -1 while there is nothing to poll: before start, after the connection was closed, and
  * while the daemon's queue of new connections is full; then wait for asock_call_timeout() alone.
@@ -128,8 +134,9 @@ uint64_t asock_call_timeout(const struct asock_call *call);
 /*
  * Does what can be done without waiting.
  * Returns 1: not finished, poll again. 0: finished, the daemon's answer is there, be it a result or
- * an error (asock_call_get_error_name()). Negative: broken, the connection is closed. Once finished
- * it repeats its answer.
+ * an error (asock_call_get_error_name()). 2: after asock_call_start_more() only: one of its answers
+ * before the last is there (asock_call_get_reply()); not finished, process again without polling.
+ * Negative: broken, the connection is closed. Once finished it repeats its answer.
  * Errors: -ETIMEDOUT: the time ran out. -ECONNRESET: the daemon closed the connection. -EPROTO:
  * what came is no reply, or not what it should be, or its descriptor is no socket of the kind the
  * reply names. -EMFILE: a descriptor came but this process may open no more (or a security module
@@ -150,7 +157,8 @@ const char *asock_call_get_error_name(const struct asock_call *call);
 /*
  * The parameters of the daemon's answer (result or error) as JSON text, one object in one line.
  * Returns NULL when there is no answer, or no memory.
- * Ownership: the call's, until its next start, cancel or free.
+ * Ownership: the call's, until its next start, cancel or free; of an answer before the last, until
+ * the next asock_call_process().
  */
 const char *asock_call_get_reply(struct asock_call *call);
 

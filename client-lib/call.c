@@ -3,9 +3,10 @@
  * One call at a time over one connection, driven by whoever polls.
  *
  *   IDLE ──start──► CONNECTING ──► SENDING ──► RECEIVING ──► FINISHED ──start──► SENDING …
- *     ▲               │ (only while the     │            │
- *     │               │ queue is full)      ▼            ▼
- *     └──cancel── any state               BROKEN ◄───────┘     (connection closed)
+ *     ▲               │ (only while the     │   ▲    │   │
+ *     │               │ queue is full)      │ TELLING  │     (with "more": an answer before the last)
+ *     │                                     ▼          ▼
+ *     └──cancel── any state               BROKEN ◄─────┘     (connection closed)
  *
  * The library owns the connection's descriptor, the received descriptor until it is taken, and all
  * text. It promises that nothing waits, that every descriptor that comes is handed over or closed,
@@ -36,6 +37,7 @@ enum call_state {
 	CALL_CONNECTING,
 	CALL_SENDING,
 	CALL_RECEIVING,
+	CALL_TELLING,
 	CALL_FINISHED,
 	CALL_BROKEN
 };
@@ -55,9 +57,10 @@ struct asock_call {
 	size_t request_len;
 	size_t request_sent;
 	json_t *request_parameters; /* what was asked for decides which descriptor may come */
+	bool wants_more;	    /* answers before the last one are welcome */
 	struct inbox inbox;
 
-	json_t *reply;	  /* FINISHED: the whole message; "parameters" is in it */
+	json_t *reply;	  /* TELLING, FINISHED: the whole message; "parameters" is in it */
 	char *reply_text; /* made when first asked for */
 	int reply_fd;
 };
@@ -65,7 +68,7 @@ struct asock_call {
 static bool call_is_running(const struct asock_call *call)
 {
 	return call->state == CALL_CONNECTING || call->state == CALL_SENDING ||
-	       call->state == CALL_RECEIVING;
+	       call->state == CALL_RECEIVING || call->state == CALL_TELLING;
 }
 
 static void call_close(struct asock_call *call)
@@ -74,17 +77,22 @@ static void call_close(struct asock_call *call)
 	inbox_clear(&call->inbox);
 }
 
+static void call_forget_reply(struct asock_call *call)
+{
+	json_decref(call->reply);
+	call->reply = NULL;
+	free(call->reply_text);
+	call->reply_text = NULL;
+	call->reply_fd = close_fd(call->reply_fd);
+}
+
 static void call_forget(struct asock_call *call)
 {
 	free(call->request);
 	call->request = NULL;
 	json_decref(call->request_parameters);
 	call->request_parameters = NULL;
-	json_decref(call->reply);
-	call->reply = NULL;
-	free(call->reply_text);
-	call->reply_text = NULL;
-	call->reply_fd = close_fd(call->reply_fd);
+	call_forget_reply(call);
 }
 
 ASOCK_PUBLIC int asock_call_new(struct asock_call **ret, const char *socket_path)
@@ -159,6 +167,10 @@ static int call_format(struct asock_call *call, const char *method, json_t *para
 
 	if (!message)
 		return -EINVAL;
+	if (call->wants_more && json_object_set_new(message, "more", json_true()) < 0) {
+		json_decref(message);
+		return -ENOMEM;
+	}
 	call->request = json_dumps(message, JSON_COMPACT);
 	json_decref(message);
 	if (!call->request)
@@ -205,7 +217,8 @@ static int call_connect(struct asock_call *call)
 	return 0;
 }
 
-int call_start(struct asock_call *call, const char *method, json_t *parameters)
+static int call_begin(struct asock_call *call, const char *method, json_t *parameters,
+		      bool wants_more)
 {
 	uint64_t timeout_us;
 	int r;
@@ -214,6 +227,7 @@ int call_start(struct asock_call *call, const char *method, json_t *parameters)
 		return -EBUSY;
 	call_forget(call);
 	call->state = CALL_IDLE;
+	call->wants_more = wants_more;
 	r = call_format(call, method, parameters);
 	if (r < 0)
 		return r;
@@ -229,8 +243,13 @@ int call_start(struct asock_call *call, const char *method, json_t *parameters)
 	return call_connect(call);
 }
 
-ASOCK_PUBLIC int asock_call_start(struct asock_call *call, const char *method,
-				  const char *parameters)
+int call_start(struct asock_call *call, const char *method, json_t *parameters)
+{
+	return call_begin(call, method, parameters, false);
+}
+
+static int call_start_text(struct asock_call *call, const char *method, const char *parameters,
+			   bool wants_more)
 {
 	json_t *object = NULL;
 	int r;
@@ -244,9 +263,21 @@ ASOCK_PUBLIC int asock_call_start(struct asock_call *call, const char *method,
 			return -EINVAL;
 		}
 	}
-	r = call_start(call, method, object);
+	r = call_begin(call, method, object, wants_more);
 	json_decref(object);
 	return r;
+}
+
+ASOCK_PUBLIC int asock_call_start(struct asock_call *call, const char *method,
+				  const char *parameters)
+{
+	return call_start_text(call, method, parameters, false);
+}
+
+ASOCK_PUBLIC int asock_call_start_more(struct asock_call *call, const char *method,
+				       const char *parameters)
+{
+	return call_start_text(call, method, parameters, true);
 }
 
 ASOCK_PUBLIC int asock_call_fd(const struct asock_call *call)
@@ -262,6 +293,7 @@ ASOCK_PUBLIC short asock_call_events(const struct asock_call *call)
 	case CALL_SENDING:
 		return POLLOUT;
 	case CALL_RECEIVING:
+	case CALL_TELLING:
 		return POLLIN;
 	case CALL_IDLE:
 	case CALL_CONNECTING:
@@ -279,6 +311,9 @@ ASOCK_PUBLIC uint64_t asock_call_timeout(const struct asock_call *call)
 
 	if (!call || !call_is_running(call))
 		return UINT64_MAX;
+	/* The next answer may be here already, and then nothing more comes to wake up for. */
+	if (call->state == CALL_TELLING)
+		return 0;
 	wanted = call->deadline_us;
 	if (call->state == CALL_CONNECTING && call->retry_us < wanted)
 		wanted = call->retry_us;
@@ -341,32 +376,52 @@ static int call_adopt_descriptor(struct asock_call *call, const json_t *paramete
 	return 0;
 }
 
+/* Makes sure that there are parameters. */
+static int call_check_reply(struct asock_call *call)
+{
+	json_t *error = json_object_get(call->reply, "error");
+	json_t *parameters = json_object_get(call->reply, "parameters");
+
+	if (!json_is_object(call->reply) ||
+	    (error && !json_is_null(error) && !json_is_string(error)))
+		return -EPROTO;
+	if (!parameters || json_is_null(parameters)) {
+		parameters = json_object();
+		if (json_object_set_new(call->reply, "parameters", parameters) < 0)
+			return -ENOMEM;
+	}
+	return json_is_object(parameters) ? 0 : -EPROTO;
+}
+
+/* An answer before the last one. An error is always the last, and a descriptor comes with that. */
+static int call_tell(struct asock_call *call)
+{
+	if (!call->wants_more || asock_call_get_error_name(call) || inbox_has_fds(&call->inbox))
+		return -EPROTO;
+	inbox_drop(&call->inbox);
+	call->state = CALL_TELLING;
+	return 2;
+}
+
 /*
  * Makes an answer of the message in the inbox. Unknown members are left alone: newer daemons may
  * have more.
  */
 static int call_read_reply(struct asock_call *call)
 {
-	json_t *error;
-	json_t *parameters;
 	int r;
 
 	call->reply = json_loadb(call->inbox.data, call->inbox.len, JSON_REJECT_DUPLICATES, NULL);
-	if (!json_is_object(call->reply) || json_is_true(json_object_get(call->reply, "continues")))
+	r = call_check_reply(call);
+	if (r < 0)
+		return r;
+	if (json_is_true(json_object_get(call->reply, "continues")))
+		return call_tell(call);
+	/* Nothing else was asked for, so nothing may come behind. */
+	if (inbox_has_rest(&call->inbox))
 		return -EPROTO;
-	error = json_object_get(call->reply, "error");
-	if (error && !json_is_null(error) && !json_is_string(error))
-		return -EPROTO;
-	parameters = json_object_get(call->reply, "parameters");
-	if (!parameters || json_is_null(parameters)) {
-		parameters = json_object();
-		if (json_object_set_new(call->reply, "parameters", parameters) < 0)
-			return -ENOMEM;
-	}
-	if (!json_is_object(parameters))
-		return -EPROTO;
-	if (!json_is_string(error)) {
-		r = call_adopt_descriptor(call, parameters);
+	if (!asock_call_get_error_name(call)) {
+		r = call_adopt_descriptor(call, call_get_parameters(call));
 		if (r < 0)
 			return r;
 	}
@@ -375,7 +430,7 @@ static int call_read_reply(struct asock_call *call)
 	return 0;
 }
 
-/* 1: not finished. */
+/* 1: not finished; 2: nor that, but an answer is there. */
 static int call_advance(struct asock_call *call)
 {
 	int r;
@@ -394,6 +449,8 @@ static int call_advance(struct asock_call *call)
 		if (r != 0)
 			return r;
 	}
+	call_forget_reply(call); /* what was told before */
+	call->state = CALL_RECEIVING;
 	r = inbox_receive(&call->inbox, call->fd);
 	if (r != 0)
 		return r;
@@ -455,7 +512,7 @@ ASOCK_PUBLIC const char *asock_call_get_error_name(const struct asock_call *call
 
 ASOCK_PUBLIC const char *asock_call_get_reply(struct asock_call *call)
 {
-	if (!call || call->state != CALL_FINISHED)
+	if (!call || !call->reply)
 		return NULL;
 	if (!call->reply_text)
 		call->reply_text = json_dumps(call_get_parameters(call), JSON_COMPACT);

@@ -71,14 +71,15 @@ static int inbox_read(struct inbox *inbox, int fd)
 		char bytes[CMSG_SPACE(INBOX_DESCRIPTORS_MAX * sizeof(int))];
 		struct cmsghdr align;
 	} control;
-	struct iovec room = { .iov_base = inbox->data + inbox->len,
-			      .iov_len = inbox->size - inbox->len };
+	struct iovec room = { .iov_base = inbox->data + inbox->n_received,
+			      .iov_len = inbox->size - inbox->n_received };
 	struct msghdr message = {
 		.msg_iov = &room,
 		.msg_iovlen = 1,
 		.msg_control = control.bytes,
 		.msg_controllen = sizeof(control.bytes),
 	};
+	size_t n_fds = inbox->n_fds;
 	ssize_t n;
 	int r;
 
@@ -91,34 +92,65 @@ static int inbox_read(struct inbox *inbox, int fd)
 	if (r < 0)
 		return r;
 	if (n == 0)
-		return inbox->len > 0 ? -EPROTO : -ECONNRESET;
-	inbox->len += (size_t)n;
+		return inbox->n_received > 0 ? -EPROTO : -ECONNRESET;
+	inbox->n_received += (size_t)n;
+	if (n_fds == 0)
+		inbox->fds_end = inbox->n_received;
 	return 1;
+}
+
+/* Whether the message ends in what has come, of which the first `seen` bytes have no end. */
+static bool inbox_find_end(struct inbox *inbox, size_t seen)
+{
+	const char *end = NULL;
+
+	if (inbox->n_received > seen)
+		end = memchr(inbox->data + seen, '\0', inbox->n_received - seen);
+	if (end)
+		inbox->len = (size_t)(end - inbox->data);
+	return end;
 }
 
 int inbox_receive(struct inbox *inbox, int fd)
 {
-	for (;;) {
-		const char *end;
-		size_t seen;
+	size_t seen = 0;
+
+	while (!inbox_find_end(inbox, seen)) {
 		int r;
 
-		if (inbox->len == inbox->size) {
+		if (inbox->n_received == inbox->size) {
 			r = inbox_grow(inbox);
 			if (r < 0)
 				return r;
 		}
-		seen = inbox->len;
+		seen = inbox->n_received;
 		r = inbox_read(inbox, fd);
 		if (r <= 0)
 			return r < 0 ? r : 1;
-		end = memchr(inbox->data + seen, '\0', inbox->len - seen);
-		if (end) {
-			inbox->len--;
-			/* Nothing else was asked for, so nothing may come behind. */
-			return end == inbox->data + inbox->len ? 0 : -EPROTO;
-		}
 	}
+	return 0;
+}
+
+bool inbox_has_rest(const struct inbox *inbox)
+{
+	return inbox->n_received > inbox->len + 1;
+}
+
+/* No read goes on behind the buffer that carries descriptors, so theirs is the message it ended in. */
+bool inbox_has_fds(const struct inbox *inbox)
+{
+	return inbox->n_fds > 0 && inbox->fds_end <= inbox->len + 1;
+}
+
+void inbox_drop(struct inbox *inbox)
+{
+	size_t dropped = inbox->len + 1;
+
+	inbox->n_received -= dropped;
+	memmove(inbox->data, inbox->data + dropped, inbox->n_received);
+	if (inbox->n_fds > 0)
+		inbox->fds_end -= dropped;
+	inbox->len = 0;
 }
 
 int inbox_take_fd(struct inbox *inbox, size_t index)
@@ -134,6 +166,7 @@ void inbox_clear(struct inbox *inbox)
 		inbox->fds[i] = close_fd(inbox->fds[i]);
 	inbox->n_fds = 0;
 	inbox->len = 0;
+	inbox->n_received = 0;
 }
 
 void inbox_done(struct inbox *inbox)

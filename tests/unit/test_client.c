@@ -48,6 +48,8 @@
 /* What the child does with each connection. */
 struct script {
 	const char *expect; /* has to be in the request */
+	const char *before; /* goes out on its own before the reply, without a NUL of its own */
+	size_t before_len;
 	const char *reply;
 	size_t reply_len; /* 0: the reply and its NUL */
 	size_t n_fds;	  /* TCP sockets that go with it */
@@ -150,6 +152,9 @@ static bool child_serve(int fd, const struct script *script)
 	for (size_t i = 0; i < (script->n_calls ? script->n_calls : 1); i++) {
 		if (!script->deaf && !child_read_request(fd, script->expect))
 			return false;
+		if (script->before &&
+		    send(fd, script->before, script->before_len, MSG_NOSIGNAL) < 0)
+			return false;
 		if (script->filler > 0)
 			return child_fill(fd, script->filler);
 		if (script->reply && !child_send(fd, script))
@@ -220,7 +225,7 @@ static int run(struct asock_call *call)
 		uint64_t timeout_us;
 		int r = asock_call_process(call);
 
-		if (r <= 0)
+		if (r != 1)
 			return r;
 		fd.fd = asock_call_fd(call);
 		fd.events = asock_call_events(call);
@@ -501,6 +506,113 @@ START_TEST(replies_that_are_none_break_the_call)
 		ck_assert_uint_eq(asock_call_timeout(call), UINT64_MAX);
 		ck_assert_int_eq(asock_call_get_reply(call) != NULL, r == 0);
 		ck_assert_int_eq(asock_call_take_fd(call), -ENOENT);
+		asock_call_free(call);
+		peer_stop(&peer);
+	}
+}
+END_TEST
+
+#define EVENT(n)   "{\"parameters\":{\"event\":" n "},\"continues\":true}"
+#define TWO_EVENTS EVENT("1") "\0 " EVENT("2") "\n\0"
+
+/* In however many reads they come; the descriptor is the last one's. */
+START_TEST(answers_before_the_last_are_told_one_by_one)
+{
+	struct script script = {
+		.expect = "{\"method\":\"" CONNECT "\",\"parameters\":{},\"more\":true}",
+		.before = TWO_EVENTS,
+		.before_len = sizeof(TWO_EVENTS) - 1,
+		.reply = CONNECTED,
+		.n_fds = 1,
+		.n_calls = 2,
+	};
+	struct asock_call *call = NULL;
+	struct peer peer;
+
+	peer_start(&peer, &script);
+	ck_assert_int_eq(asock_call_new(&call, peer.path), 0);
+	for (int i = 0; i < 2; i++) {
+		int fd;
+
+		ck_assert_int_eq(asock_call_start_more(call, CONNECT, "{}"), 0);
+		ck_assert_int_eq(run(call), 2);
+		ck_assert_str_eq(asock_call_get_reply(call), "{\"event\":1}");
+		ck_assert_ptr_null(asock_call_get_error_name(call));
+		ck_assert_int_eq(asock_call_take_fd(call), -ENOENT);
+		ck_assert_uint_eq(asock_call_timeout(call), 0);
+		ck_assert_int_eq(asock_call_events(call), POLLIN);
+		ck_assert_int_eq(asock_call_start(call, PING, NULL), -EBUSY);
+		ck_assert_int_eq(run(call), 2);
+		ck_assert_str_eq(asock_call_get_reply(call), "{\"event\":2}");
+		ck_assert_int_eq(run(call), 0);
+		ck_assert_ptr_nonnull(strstr(asock_call_get_reply(call), "\"fileDescriptor\":0"));
+		fd = asock_call_take_fd(call);
+		ck_assert_int_ge(fd, 0);
+		(void)close(fd);
+	}
+	asock_call_free(call);
+	peer_stop(&peer);
+}
+END_TEST
+
+/* What was told is gone while the next one is waited for, and the call has no more time for that. */
+START_TEST(answers_before_the_last_do_not_lengthen_the_time)
+{
+	struct script script = { .before = TWO_EVENTS,
+				 .before_len = sizeof(TWO_EVENTS) - 1,
+				 .stays = true };
+	struct asock_call *call = NULL;
+	struct peer peer;
+
+	peer_start(&peer, &script);
+	ck_assert_int_eq(asock_call_new(&call, peer.path), 0);
+	ck_assert_int_eq(asock_call_set_timeout(call, 200000), 0);
+	ck_assert_int_eq(asock_call_start_more(call, CONNECT, NULL), 0);
+	ck_assert_int_eq(run(call), 2);
+	ck_assert_int_eq(run(call), 2);
+	ck_assert_int_eq(asock_call_process(call), 1);
+	ck_assert_ptr_null(asock_call_get_reply(call));
+	ck_assert_uint_gt(asock_call_timeout(call), 0);
+	ck_assert_int_eq(run(call), -ETIMEDOUT);
+	asock_call_free(call);
+	peer_stop(&peer);
+}
+END_TEST
+
+/* Each behind one event that is as it should be. */
+START_TEST(answers_before_the_last_that_are_none_break_the_call)
+{
+	static const struct {
+		const char *text;
+		size_t len; /* 0: with NUL */
+		size_t n_fds;
+	} cases[] = {
+		{ EVENT("2"), 0, 1 },
+		{ "{\"error\":\"a.B\",\"continues\":true}", 0, 0 },
+		{ "{\"parameters\":[],\"continues\":true}", 0, 0 },
+		{ "{\"parameters\":{}}\0{", 19, 0 },
+		{ "nonsense", 0, 0 },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct script script = {
+			.before = EVENT("1"),
+			.before_len = sizeof(EVENT("1")),
+			.reply = cases[i].text,
+			.reply_len = cases[i].len,
+			.n_fds = cases[i].n_fds,
+		};
+		struct asock_call *call = NULL;
+		struct peer peer;
+		int r;
+
+		peer_start(&peer, &script);
+		ck_assert_int_eq(asock_call_new(&call, peer.path), 0);
+		ck_assert_int_eq(asock_call_start_more(call, CONNECT, NULL), 0);
+		ck_assert_int_eq(run(call), 2);
+		r = run(call);
+		ck_assert_msg(r == -EPROTO, "case %zu: %d", i, r);
+		ck_assert_ptr_null(asock_call_get_reply(call));
 		asock_call_free(call);
 		peer_stop(&peer);
 	}
@@ -1070,14 +1182,16 @@ SUITE_MAIN("client", connects_and_returns_descriptor_and_story,
 	   descriptor_that_is_not_what_the_reply_names_is_refused,
 	   descriptor_that_is_no_socket_is_refused_for_every_method,
 	   descriptor_lost_to_the_limit_is_emfile, replies_that_are_none_break_the_call,
-	   answers_of_wrong_types_are_refused, endless_reply_is_given_up_at_its_bound,
-	   error_answers_keep_their_attempts, unknown_errors_are_told_by_name,
-	   resolve_returns_addresses_in_order, members_and_errors_of_the_resolver_are_taken,
-	   null_is_as_good_as_absent, missing_daemon_is_told_apart,
-	   slow_answer_ends_at_the_deadline, deadline_is_the_calls_own_timeout_and_grace,
-	   cancel_is_silent_and_closes, connection_is_kept_and_made_again,
-	   daemon_that_hangs_up_is_no_signal, full_queue_is_waited_for,
-	   full_queue_is_waited_for_until_the_deadline,
+	   answers_before_the_last_are_told_one_by_one,
+	   answers_before_the_last_do_not_lengthen_the_time,
+	   answers_before_the_last_that_are_none_break_the_call, answers_of_wrong_types_are_refused,
+	   endless_reply_is_given_up_at_its_bound, error_answers_keep_their_attempts,
+	   unknown_errors_are_told_by_name, resolve_returns_addresses_in_order,
+	   members_and_errors_of_the_resolver_are_taken, null_is_as_good_as_absent,
+	   missing_daemon_is_told_apart, slow_answer_ends_at_the_deadline,
+	   deadline_is_the_calls_own_timeout_and_grace, cancel_is_silent_and_closes,
+	   connection_is_kept_and_made_again, daemon_that_hangs_up_is_no_signal,
+	   full_queue_is_waited_for, full_queue_is_waited_for_until_the_deadline,
 	   unix_targets_are_connected_here_where_welcome, arguments_are_checked,
 	   socket_path_follows_the_environment_but_for_root,
 	   listener_of_another_user_is_not_believed)
