@@ -24,10 +24,10 @@ struct socket_options {
 extern const struct parameter socket_options_table[];
 
 /* The row of a method whose struct begins with the options. */
-#define SOCKET_OPTIONS_PARAMETER                                                            \
-	{                                                                                   \
-		"options", PARAMETER_OBJECT, .offset = 0, .fields = socket_options_table,   \
-		.type_name = "SocketOptions"                                                \
+#define SOCKET_OPTIONS_PARAMETER                                                          \
+	{                                                                                 \
+		"options", PARAMETER_OBJECT, .offset = 0, .fields = socket_options_table, \
+					     .type_name = "SocketOptions"                 \
 	}
 
 /* The path of the option that cannot be, NULL when all is well. */
