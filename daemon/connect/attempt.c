@@ -291,16 +291,17 @@ int attempt_get_local(const struct attempt *attempt, struct endpoint *ret)
 int attempt_get_rtt(const struct attempt *attempt, uint32_t *ret_rtt_us, uint32_t *ret_rttvar_us)
 {
 	struct tcp_info info = { 0 };
+	bool is_done = attempt->state == STATE_DONE;
 	bool has_sample;
 	int r;
 
-	if (attempt->fd < 0 || attempt->state != STATE_DONE)
+	if (attempt->fd < 0 || (attempt->transport != TRANSPORT_TCP && !is_done))
 		return -ENOTCONN;
 	if (attempt->transport == TRANSPORT_TCP) {
 		r = get_tcp_info(attempt, &info);
 		if (r < 0)
 			return r;
-		if (info.tcpi_state == TCP_SYN_SENT)
+		if (info.tcpi_state == TCP_SYN_SENT || (info.tcpi_state == TCP_CLOSE && !is_done))
 			return -ENOTCONN;
 	}
 	has_sample = info.tcpi_rtt > 0 && info.tcpi_total_retrans == 0;

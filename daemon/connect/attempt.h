@@ -38,8 +38,8 @@ struct attempt *attempt_free(struct attempt *attempt);
 DEFINE_CLEANUP(struct attempt, attempt_free)
 
 /*
- * Where it goes out from, as soon as it is started; and after done with status 0 the round trip of
- * the handshake: 0 where the kernel has no sample that is one (a SYN that was sent twice, UDP).
+ * Where it goes out from, as soon as it is started; and after done with status 0, or over TCP as soon
+ * as the kernel has the connection, the round trip of the handshake: 0 where the kernel has no sample that is one (a SYN that was sent twice, UDP).
  * -ENOTCONN: there is no socket, or it has been taken, or (round trip) nothing has been sent yet, as
  * with Fast Open: who is connected so has learnt nothing of the address.
  */
