@@ -16,11 +16,14 @@
 struct prober;
 struct event_base;
 
-/* history is borrowed. -ENOMEM. */
+/* history is borrowed, and outlives it. -ENOMEM. */
 MUST_CHECK int prober_new(struct prober **ret, struct history *history, struct event_base *base);
 struct prober *prober_free(struct prober *prober);
 DEFINE_CLEANUP(struct prober, prober_free)
 
-/* The caller has judged the address, and history_take_probe has said that it is due. Options are copied. */
+/*
+ * The caller has judged the address, and history_take_probe has said that it is due. Only TCP is probed. options are looked
+ * at before this returns; NULL: none.
+ */
 void prober_start(struct prober *prober, const struct history_key *key,
 		  const struct sockopts *options);
