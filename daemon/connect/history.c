@@ -19,6 +19,7 @@ struct destination {
 	struct history_item item; /* a pin for each attempt */
 	TAILQ_HEAD(watch_list, history_watch) watches;
 	uint64_t rtt_at_us, connected_at_us, dead_since_us, probe_at_us;
+	uint64_t asked_us;	    /* since when there is an attempt at any time */
 	uint32_t rtt_us, rttvar_us; /* 0: unknown */
 	uint32_t n_connected, n_failed;
 	int16_t error; /* of the mark */
@@ -211,12 +212,14 @@ void history_look(struct history *history, uint64_t now_us, const struct history
 		  uid_t uid, struct addrsort_past *ret)
 {
 	const struct destination *destination = find(history, key);
-	const struct opinion *opinion = find_opinion(history, key, uid);
+	struct opinion *opinion = find_opinion(history, key, uid);
 
 	*ret = (struct addrsort_past){ 0 };
 	if (opinion) {
 		ret->was_used = now_us < opinion->used_until_us;
 		ret->is_disliked = now_us < opinion->disliked_until_us;
+		if (!ret->was_used && !ret->is_disliked)
+			history_store_remove(&history->store, &opinion->item);
 	}
 	if (!destination)
 		return;
@@ -226,7 +229,8 @@ void history_look(struct history *history, uint64_t now_us, const struct history
 	}
 	ret->is_dead = is_dead(history, destination);
 	ret->is_pending = destination->item.n_pins > 0 && !ret->is_dead && ret->rtt_us == 0 &&
-			  !was_connected(history, now_us, destination);
+			  !was_connected(history, now_us, destination) &&
+			  now_us - destination->asked_us < HISTORY_PENDING_US;
 }
 
 static uint64_t probe_interval_us(int error)
@@ -301,9 +305,11 @@ void history_on_start(struct history *history, uint64_t now_us, const struct his
 {
 	struct destination *destination = need(history, key);
 
-	(void)now_us;
-	if (destination)
-		history_store_pin(&history->store, &destination->item);
+	if (!destination)
+		return;
+	if (destination->item.n_pins == 0)
+		destination->asked_us = now_us;
+	history_store_pin(&history->store, &destination->item);
 }
 
 /* RFC 6298 section 2. */

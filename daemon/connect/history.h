@@ -12,8 +12,8 @@
  *   behind unmarked ones of the same name until a probe connects, 10 s or 60 s later; they still try it.
  * - Spoil a round trip, by filling his own link: others see another order among addresses that all answer, and a pace within
  *   the bounds of the race.
- * - Keep an address pending by asking it all the time: a race waits for that at most one attempt delay, and only where nothing
- *   is known.
+ * - Keep an address pending by asking it again and again: a race waits for that at most one attempt delay, and only where
+ *   nothing is known.
  * - Fill the memory: each thing is charged to the user for whom it was made, and who has most loses first (history-store).
  * - What is a user's own, "used before" and "disliked", nobody else can make or take away.
  * - Learn from his own races that somebody has tried a host not long ago. Who must not be seen by others has a partition.
@@ -38,6 +38,7 @@
 #define HISTORY_USED_US \
 	UINT64_C(600000000) /* from the first use: then the addresses take turns again */
 #define HISTORY_DISLIKE_US UINT64_C(600000000)
+#define HISTORY_PENDING_US UINT64_C(1000000) /* then somebody else has to try for himself */
 /* When a dead address is probed, from the last time that it was found dead. */
 #define HISTORY_PROBE_SILENT_US UINT64_C(60000000) /* it did not answer */
 #define HISTORY_PROBE_REFUSED_US \

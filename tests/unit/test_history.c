@@ -383,10 +383,33 @@ START_TEST(an_address_is_pending_while_nothing_else_is_known)
 	/* It lives, though its round trip is not known. */
 	history_on_start(history, now_us, &key);
 	ck_assert(!look(history, &key, BOB).is_pending);
+	history_on_dropped(history, now_us, &key);
 	now_us += HISTORY_ROUND_TRIP_US;
+	history_on_start(history, now_us, &key);
 	ck_assert(look(history, &key, BOB).is_pending);
 	history_learn_rtt(history, now_us, &key, 5000, 0);
 	ck_assert(!look(history, &key, BOB).is_pending);
+	history_on_dropped(history, now_us, &key);
+}
+END_TEST
+
+/* An attempt that nobody answers for minutes must not make everybody wait: who comes later finds out for himself. */
+START_TEST(nobody_is_waited_for_longer_than_a_second)
+{
+	CLEANUP(history_freep) struct history *history = new_history(0);
+	struct history_key key = key_of("192.0.2.1");
+
+	history_on_start(history, now_us, &key);
+	now_us += HISTORY_PENDING_US - 1;
+	ck_assert(look(history, &key, BOB).is_pending);
+	history_on_start(history, now_us, &key);
+	now_us++;
+	ck_assert(!look(history, &key, BOB).is_pending);
+	history_on_dropped(history, now_us, &key);
+	ck_assert(!look(history, &key, BOB).is_pending);
+	history_on_dropped(history, now_us, &key);
+	history_on_start(history, now_us, &key);
+	ck_assert(look(history, &key, BOB).is_pending);
 	history_on_dropped(history, now_us, &key);
 }
 END_TEST
@@ -1023,6 +1046,7 @@ SUITE_MAIN("history", of_what_was_never_tried_nothing_is_known, round_trips_are_
 	   silence_is_asked_again_after_60_s, the_dead_stay_dead_until_something_connects,
 	   errors_of_this_host_teach_nothing, what_is_known_to_be_slow_is_not_dead,
 	   an_address_is_pending_while_nothing_else_is_known,
+	   nobody_is_waited_for_longer_than_a_second,
 	   who_watches_is_told_once_and_of_what_is_so_by_then, a_drop_is_news_when_it_was_the_last,
 	   who_does_not_watch_any_more_is_not_told, who_is_told_may_do_anything,
 	   news_from_inside_do_not_pile_up, a_change_of_network_parks_what_was_learnt,
