@@ -182,19 +182,20 @@ static void fill(struct race_list *list, struct race_entry *entry, uint32_t sequ
 static void merge(struct race_list *list, struct race_entry *entry, uint32_t sequence,
 		  const struct candidate *candidate, const struct addrsort_facts *facts)
 {
-	if (candidate->rank > entry->candidate.rank ||
-	    (candidate->rank == entry->candidate.rank && sequence > entry->sequence))
-		return;
-	if (get_question(entry) != sequence >> QUESTION_SHIFT &&
-	    list->n_of[sequence >> QUESTION_SHIFT] == RACE_LIST_PER_FAMILY)
-		return;
-	remove_known(list, entry);
-	entry->sequence = sequence;
-	insert_known(list, entry);
+	bool has_room = get_question(entry) == sequence >> QUESTION_SHIFT ||
+			list->n_of[sequence >> QUESTION_SHIFT] < RACE_LIST_PER_FAMILY;
+
 	entry->facts = *facts;
-	entry->candidate.rank = candidate->rank;
-	if (!entry->was_tried)
-		entry->candidate = *candidate;
+	if (has_room &&
+	    (candidate->rank < entry->candidate.rank ||
+	     (candidate->rank == entry->candidate.rank && sequence < entry->sequence))) {
+		remove_known(list, entry);
+		entry->sequence = sequence;
+		insert_known(list, entry);
+		entry->candidate.rank = candidate->rank;
+		if (!entry->was_tried)
+			entry->candidate = *candidate;
+	}
 	set_place(list, entry);
 }
 
