@@ -497,6 +497,12 @@ void race_on_spare(struct race *race, uint64_t now_us)
 	settle(race, now_us);
 }
 
+void race_note_option(struct race *race, size_t attempt, const char *option)
+{
+	if (attempt < race->n_attempts)
+		race->attempts[attempt].option = option;
+}
+
 void race_on_time(struct race *race, uint64_t now_us)
 {
 	settle(race, now_us);

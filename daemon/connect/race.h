@@ -60,8 +60,8 @@ struct race_params {
 struct race_attempt {
 	const struct candidate *candidate; /* borrowed from the race */
 	enum outcome outcome;
-	int error; /* -errno; 0 when there is none: running, connected, cancelled,
-                denied */
+	int error; /* -errno; 0 when there is none: running, connected, cancelled, denied */
+	const char *option; /* the socket option that the error is about, static; NULL: none */
 	uint64_t started_us;
 	uint64_t ended_us; /* 0 while running */
 	uint32_t rtt_us;   /* connected: the handshake's round trip; 0: unknown */
@@ -122,6 +122,8 @@ void race_on_attempt(struct race *race, uint64_t now_us, size_t attempt, int sta
 void race_on_source_gone(struct race *race, uint64_t now_us, size_t attempt);
 /* A spare attempt may begin, one for each RACE_ASK; kept until one does. */
 void race_on_spare(struct race *race, uint64_t now_us);
+/* For the record: this attempt has failed, or is about to, for a socket option of this name. */
+void race_note_option(struct race *race, size_t attempt, const char *option);
 void race_on_time(struct race *race, uint64_t now_us);
 
 /*

@@ -68,8 +68,7 @@ struct racer {
 	struct racer_memory memory;
 	struct brake_waiter spare;
 	struct network_watch network_watch;
-	const char *failed_option; /* static */
-	uint64_t traced_order;	   /* the last sequence that was traced */
+	uint64_t traced_order; /* the last sequence that was traced */
 	racer_done_fn *done;
 	void *arg;
 };
@@ -302,8 +301,7 @@ static void on_attempt_done(struct attempt *attempt, int status, void *arg)
 	} else {
 		if (is_own_verdict(racer, get_record(racer, i)->candidate, status))
 			end = RACER_MEMORY_DROPPED;
-		if (attempt_get_failed_option(attempt))
-			racer->failed_option = attempt_get_failed_option(attempt);
+		race_note_option(racer->race, i, attempt_get_failed_option(attempt));
 	}
 	race_on_attempt(racer->race, clock_now_us(), i, status, rtt_us);
 	trace_end(racer, i);
@@ -702,9 +700,4 @@ const struct race_attempt *racer_get_attempts(const struct racer *racer, size_t 
 int racer_get_headline(const struct racer *racer)
 {
 	return race_get_headline(racer->race);
-}
-
-const char *racer_get_failed_option(const struct racer *racer)
-{
-	return racer->failed_option;
 }

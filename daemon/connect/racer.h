@@ -127,5 +127,3 @@ const struct candidate *racer_get_winner(const struct racer *racer);
 /* At any time: the record of attempts, and the errno of the whole. */
 const struct race_attempt *racer_get_attempts(const struct racer *racer, size_t *ret_n);
 int racer_get_headline(const struct racer *racer);
-/* The socket option (as in SocketOptions) that the kernel has refused last; NULL: none. */
-const char *racer_get_failed_option(const struct racer *racer);

@@ -25,6 +25,8 @@ static json_t *format_attempt(const struct race_attempt *attempt,
 	failed |= members_set_text(object, "outcome", outcome_name(outcome));
 	if (attempt->error < 0 && !error_varlink_name(attempt->error))
 		failed |= members_set_text(object, "error", error_errno_name(attempt->error));
+	if (attempt->option)
+		failed |= members_set_text(object, "option", attempt->option);
 	return members_finish(object, failed);
 }
 
@@ -112,6 +114,8 @@ json_t *replies_error(const struct request_result *result, const struct request_
 	switch (-result->status) {
 	case ASOCK_E_CONNECT_FAILED:
 		failed |= members_set_text(object, "errno", error_errno_name(result->headline));
+		if (result->option)
+			failed |= members_set_text(object, "option", result->option);
 		failed |= set_attempts(object, result, LIMIT_ATTEMPTS_IN_REPLY, true);
 		break;
 	case ASOCK_E_TIMED_OUT:

@@ -355,6 +355,7 @@ static int start_racer(struct request *request)
 		},
 		.transport = request->params.transport,
 		.options = request->params.options,
+		.until_first_byte = request->params.until_first_byte,
 		.env = request->env->racing,
 		.judge = on_judge_candidate,
 		.count = on_count,
@@ -520,6 +521,15 @@ static enum policy_stage get_denied_stage(const struct request *request)
 	return request->denied_option ? POLICY_STAGE_OPTION : POLICY_STAGE_ADDRESS;
 }
 
+/* Of the attempts that failed as the whole did, the first that says so. */
+static const char *find_failed_option(const struct request_result *result)
+{
+	for (size_t i = 0; i < result->n_attempts; i++)
+		if (result->attempts[i].error == result->headline && result->attempts[i].option)
+			return result->attempts[i].option;
+	return NULL;
+}
+
 void request_get_result(const struct request *request, struct request_result *ret)
 {
 	struct request_result result = {
@@ -563,6 +573,7 @@ void request_get_result(const struct request *request, struct request_result *re
 		for (size_t i = 0; i < result.n_attempts; i++)
 			if (result.attempts[i].outcome == OUTCOME_CONNECTED)
 				result.winner = i;
+		result.option = find_failed_option(&result);
 	}
 	*ret = result;
 }

@@ -87,7 +87,7 @@ struct request_result {
 		resolve_us;		/* resolve_us: until the first address was there */
 	enum request_stage stage;	/* for -ASOCK_E_TIMED_OUT */
 	enum policy_stage denied_stage; /* for -ASOCK_E_DENIED */
-	const char *option; /* the socket option that was denied, static; NULL: it was none */
+	const char *option; /* the socket option that was denied or failed, static; NULL: none */
 	const char *name;   /* as looked up; NULL: it did not come so far */
 	const char *reason; /* for -ASOCK_E_INVALID_NAME, static */
 	const struct origin *origin; /* where it, or its failure, came from; or NULL */

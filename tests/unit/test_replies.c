@@ -752,6 +752,33 @@ START_TEST(failures_say_who_failed)
 }
 END_TEST
 
+START_TEST(a_socket_option_that_was_not_had_is_named)
+{
+	struct request_result result = make_result();
+	CLEANUP(json_decrefp) json_t *failed = NULL;
+	CLEANUP(json_decrefp) json_t *denied = NULL;
+	CLEANUP(json_decrefp) json_t *other = NULL;
+	json_t *list;
+
+	attempts[5].option = "mark";
+	result.option = "mark";
+	result.status = -ASOCK_E_CONNECT_FAILED;
+	result.headline = -EPERM;
+	failed = make_error(&result);
+	list = json_object_get(failed, "attempts");
+	ck_assert_str_eq(get_string(failed, "option"), "mark");
+	ck_assert_str_eq(get_string(json_array_get(list, 5), "option"), "mark");
+	ck_assert_ptr_null(json_object_get(json_array_get(list, 0), "option"));
+	result.status = -ASOCK_E_DENIED;
+	result.denied_stage = POLICY_STAGE_OPTION;
+	denied = make_error(&result);
+	ck_assert_str_eq(get_string(denied, "option"), "mark");
+	result.option = NULL;
+	other = make_error(&result);
+	ck_assert_ptr_null(json_object_get(other, "option"));
+}
+END_TEST
+
 START_TEST(failure_lists_at_most_twelve_attempts_and_counts_the_rest)
 {
 	struct request_result result = make_result();
@@ -781,4 +808,5 @@ SUITE_MAIN("replies", reply_of_connect_is_as_the_file_says,
 	   names_of_an_address_are_confirmed_one_by_one, dump_shows_each_kind_of_entry,
 	   dump_is_bounded_and_counts_what_it_leaves_out,
 	   errors_of_requests_have_the_fields_of_the_files, failures_say_who_failed,
+	   a_socket_option_that_was_not_had_is_named,
 	   failure_lists_at_most_twelve_attempts_and_counts_the_rest)

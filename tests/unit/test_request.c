@@ -106,6 +106,54 @@ START_TEST(all_addresses_dead_is_told_with_the_reason)
 }
 END_TEST
 
+START_TEST(an_option_that_the_kernel_does_not_take_is_named)
+{
+	struct request_scene scene;
+
+	request_scene_open(&scene, "");
+	request_scene_add_peer(&scene, AF_INET, TCP_PEER_ACCEPT);
+	scene.params.service = scene.service;
+	scene.params.options.has_congestion = true;
+	memcpy(scene.params.options.congestion, "nosuchthing", sizeof("nosuchthing"));
+	request_scene_run(&scene, "127.0.0.1");
+	ck_assert_int_eq(scene.status, -ASOCK_E_CONNECT_FAILED);
+	ck_assert_int_eq(scene.result.headline, -ENOENT);
+	ck_assert_str_eq(scene.result.option, "congestion");
+	ck_assert_uint_eq(scene.result.n_attempts, 1);
+	ck_assert_str_eq(scene.result.attempts[0].option, "congestion");
+	request_scene_close(&scene);
+}
+END_TEST
+
+START_TEST(who_closes_without_a_byte_is_not_what_was_wanted)
+{
+	static const struct {
+		enum tcp_peer_kind kind;
+		bool until_first_byte;
+		int want;
+	} rows[] = {
+		{ TCP_PEER_GREET, true, 0 },
+		{ TCP_PEER_CLOSE, true, -ASOCK_E_CONNECT_FAILED },
+		{ TCP_PEER_CLOSE, false, 0 },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct request_scene scene;
+
+		request_scene_open(&scene, "");
+		request_scene_add_peer(&scene, AF_INET, rows[i].kind);
+		scene.params.service = scene.service;
+		scene.params.until_first_byte = rows[i].until_first_byte;
+		request_scene_run(&scene, "127.0.0.1");
+		ck_assert_int_eq(scene.status, rows[i].want);
+		if (rows[i].want < 0)
+			ck_assert_int_eq(scene.result.headline, -ECONNRESET);
+		ck_assert_ptr_null(scene.result.option);
+		request_scene_close(&scene);
+	}
+}
+END_TEST
+
 START_TEST(a_privileged_option_is_denied_before_anything_is_asked)
 {
 	struct request_scene scene;
@@ -556,6 +604,8 @@ END_TEST
 SUITE_MAIN("request", a_name_of_the_hosts_file_is_connected_to, the_descriptor_blocks_when_so_asked,
 	   a_descriptor_that_nobody_takes_is_closed, a_dead_first_address_is_overtaken,
 	   all_addresses_dead_is_told_with_the_reason,
+	   an_option_that_the_kernel_does_not_take_is_named,
+	   who_closes_without_a_byte_is_not_what_was_wanted,
 	   a_privileged_option_is_denied_before_anything_is_asked,
 	   who_may_ask_for_nothing_is_told_nothing, an_address_is_denied_before_it_is_dialled,
 	   one_denied_address_does_not_hold_up_the_others, a_bad_service_or_name_is_told,
