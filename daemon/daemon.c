@@ -17,6 +17,8 @@
 #include "daemon/connect/history.h"
 #include "daemon/connect/hostaddrs.h"
 #include "daemon/connect/network.h"
+#include "daemon/connect/prober.h"
+#include "daemon/connect/tcp-metrics.h"
 #include "daemon/front/closer.h"
 #include "daemon/front/env.h"
 #include "daemon/front/listener.h"
@@ -344,6 +346,10 @@ static int make_racing(struct racer_env *racing, struct event_base *base)
 	if (r == 0)
 		r = history_new(&racing->history, 0);
 	if (r == 0)
+		r = prober_new(&racing->prober, racing->history, base);
+	if (r == 0)
+		r = tcp_metrics_new(&racing->tcp_metrics);
+	if (r == 0)
 		r = network_new(&racing->network, base);
 	if (r == 0)
 		r = brake_new(&racing->brake, base);
@@ -354,6 +360,8 @@ static void free_racing(struct racer_env *racing)
 {
 	brake_free(racing->brake);
 	network_free(racing->network);
+	tcp_metrics_free(racing->tcp_metrics);
+	prober_free(racing->prober);
 	history_free(racing->history);
 	addrsort_memory_free(racing->sorting.memory);
 	gai_conf_free(racing->sorting.gai_conf);

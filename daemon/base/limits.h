@@ -27,6 +27,8 @@
 #define LIMIT_CLOSER_QUEUE 1024 /* received descriptors waiting for the closer thread */
 #define LIMIT_RESOLVE_GRACE_USEC \
 	2000000 /* ResolveSockaddr: with one family there, the other may take this long, microseconds */
+#define LIMIT_SILENCE_MIN_USEC \
+	100000 /* an address that is silent for less is never called dead, microseconds */
 #define LIMIT_QUESTIONS_EXPLAINED 64	   /* questions listed by Explain */
 #define LIMIT_ATTEMPTS_IN_REPLY	  12	   /* attempts listed in one reply */
 #define LIMIT_DRAIN_USEC	  30000000 /* SIGTERM waits this long for running calls, microseconds */

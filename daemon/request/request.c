@@ -23,6 +23,7 @@
 #include "daemon/connect/racer.h"
 #include "daemon/connect/route.h"
 #include "daemon/policy/quota.h"
+#include "daemon/request/partition.h"
 #include "daemon/resolve/record.h"
 #include "protocol/error.h"
 
@@ -250,6 +251,11 @@ static void on_question(const char *name, uint16_t type, int status, const struc
 	question->origin = *origin;
 }
 
+static uint64_t max_us(uint64_t a, uint64_t b)
+{
+	return a > b ? a : b;
+}
+
 static uint64_t value_or(uint64_t value, uint64_t configured)
 {
 	return value > 0 ? value : configured;
@@ -339,24 +345,44 @@ static void on_named(struct reverse *reverse, int status, void *arg)
 	request_finish(arg, status);
 }
 
+/* What all races share, as far as this one may. */
+static struct racer_env get_racer_env(const struct request *request)
+{
+	struct racer_env env = request->env->racing;
+
+	if (request->env->config->history == HISTORY_OFF) {
+		env.history = NULL;
+		env.tcp_metrics = NULL;
+		env.prober = NULL;
+	}
+	return env;
+}
+
 static int start_racer(struct request *request)
 {
 	const struct config *config = request->env->config;
+	const struct identity *identity = &request->params.identity;
 	struct racer_params params = {
 		.race = {
 			.families = request->params.families,
 			.deadline_us = request->deadline_us,
 			.resolution_delay_us = value_or(request->params.resolution_delay_us, config->resolution_delay_us),
 			.attempt_delay_us = value_or(request->params.attempt_delay_us, config->attempt_delay_us),
+			.is_delay_fixed = request->params.attempt_delay_us > 0,
 			.attempt_timeout_us = value_or(request->params.attempt_timeout_us, config->attempt_timeout_us),
 			.max_addresses = config->addresses_per_call,
 			.max_attempts = config->attempts_per_call,
+			.first_family_count = config->first_family_count,
 			.answer_grace_us = LIMIT_RESOLVE_GRACE_USEC,
 		},
 		.transport = request->params.transport,
 		.options = request->params.options,
 		.until_first_byte = request->params.until_first_byte,
-		.env = request->env->racing,
+		.env = get_racer_env(request),
+		.uid = identity->peer_uid,
+		.partition = partition_of(config->history, request->env->policy, identity),
+		.silence_us = max_us(config->attempt_delay_us, LIMIT_SILENCE_MIN_USEC),
+		.is_timeout_proof = request->params.attempt_timeout_us == 0,
 		.judge = on_judge_candidate,
 		.count = on_count,
 		.is_braked = on_brake,
