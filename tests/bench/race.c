@@ -66,7 +66,7 @@ static void fill(struct answer *answer, int family, const struct kind *kind)
 
 		candidate->source = SOURCE_DNS;
 		candidate->endpoint.port = 443;
-		(void)strcpy(candidate->target, "www.example.org");
+		memcpy(candidate->target, "www.example.org", sizeof("www.example.org"));
 		candidate->endpoint.address =
 			family == AF_INET6
 				? (struct address){ .family = AF_INET6,
