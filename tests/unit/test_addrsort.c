@@ -22,8 +22,8 @@ struct row {
 	enum family_choice choice;
 	struct {
 		const char *destination; /* with "#N" behind it: rank N */
-		const char
-			*source; /* "ADDRESS[/LEN] [deprecated] [home] [tunnel]"; NULL: no route */
+		const char *source;	 /* "ADDRESS[/LEN] [deprecated] [home] [tunnel]
+				  [rtt=MS] [used] [dead] [disliked]"; NULL: no route */
 	} items[MAX_ITEMS];
 	const char *want; /* the indexes in the order wanted */
 };
@@ -274,6 +274,95 @@ static const struct row rows[] = {
 	  FAMILY_ANY,
 	  { { "3ffe::1", "3ffe::2" }, { "fec0::1", "fec0::2" } },
 	  "10" },
+	/* Rule 8a. */
+	{ "a lower round trip beats a higher one",
+	  FAMILY_ANY,
+	  { { "2001:db8::1", "2001:db8::9 rtt=400" }, { "2001:db8::2", "2001:db8::9 rtt=200" } },
+	  "10" },
+	{ "one that is not known beats a slow one",
+	  FAMILY_ANY,
+	  { { "2001:db8::1", "2001:db8::9 rtt=31" }, { "2001:db8::2", "2001:db8::9" } },
+	  "10" },
+	{ "up to 30 ms all are alike, known or not",
+	  FAMILY_ANY,
+	  { { "2001:db8::1", "2001:db8::9 rtt=30" },
+	    { "2001:db8::2", "2001:db8::9" },
+	    { "2001:db8::3", "2001:db8::9 rtt=1" } },
+	  "012" },
+	{ "within a step of the square root of 2 they are alike",
+	  FAMILY_ANY,
+	  { { "2001:db8::1", "2001:db8::9 rtt=59" }, { "2001:db8::2", "2001:db8::9 rtt=43" } },
+	  "01" },
+	{ "a step further they are not",
+	  FAMILY_ANY,
+	  { { "2001:db8::1", "2001:db8::9 rtt=60" }, { "2001:db8::2", "2001:db8::9 rtt=59" } },
+	  "10" },
+	{ "a faster family begins",
+	  FAMILY_ANY,
+	  { { "3ffe::1", "3ffe::9 rtt=400" },
+	    { "3ffe::2", "3ffe::9 rtt=400" },
+	    { "fec0::1", "fec0::9 rtt=20" } },
+	  "201" },
+	{ "precedence beats the round trip",
+	  FAMILY_ANY,
+	  { { "198.51.100.1", "192.0.2.1 rtt=10" }, { "2001:db8::1", "2001:db8::9 rtt=400" } },
+	  "10" },
+	{ "smaller scope beats the round trip",
+	  FAMILY_ANY,
+	  { { "2001:db8::1", "2001:db8::9 rtt=10" }, { "fe80::1", "fe80::9 rtt=400" } },
+	  "10" },
+	{ "the round trip beats the longer prefix",
+	  FAMILY_ANY,
+	  { { "2001:db8::1", "2001:db8::9 rtt=400" }, { "2001:db9::1", "2001:db8::9 rtt=10" } },
+	  "10" },
+	/* Rule 8b. */
+	{ "what was used before beats what was not",
+	  FAMILY_ANY,
+	  { { "2001:db8::1", "2001:db8::9" }, { "2001:db8::2", "2001:db8::9 used" } },
+	  "10" },
+	{ "the round trip beats what was used before",
+	  FAMILY_ANY,
+	  { { "2001:db8::1", "2001:db8::9 rtt=400 used" },
+	    { "2001:db8::2", "2001:db8::9 rtt=10" } },
+	  "10" },
+	{ "used before beats the longer prefix",
+	  FAMILY_ANY,
+	  { { "2001:db8::1", "2001:db8::9" }, { "2001:db9::1", "2001:db8::9 used" } },
+	  "10" },
+	/* Marks. */
+	{ "dead comes behind all that is not, even without a route",
+	  FAMILY_ANY,
+	  { { "2001:db8::1", "2001:db8::9 dead" }, { "2001:db8::2", NULL } },
+	  "10" },
+	{ "disliked comes behind all that is not",
+	  FAMILY_ANY,
+	  { { "2001:db8::1", "2001:db8::9 disliked used rtt=1" },
+	    { "198.51.100.1", "192.0.2.1 rtt=400" } },
+	  "10" },
+	{ "dead and disliked are alike",
+	  FAMILY_ANY,
+	  { { "2001:db8::1", "2001:db8::9 disliked" },
+	    { "2001:db8::2", "2001:db8::9 dead" },
+	    { "2001:db8::3", "2001:db8::9 dead disliked" } },
+	  "012" },
+	{ "the dead take nobody's turn",
+	  FAMILY_ANY,
+	  { { "2001:db8::1", "2001:db8::9 dead" },
+	    { "2001:db8::2", "2001:db8::9" },
+	    { "198.51.100.1", "192.0.2.1" },
+	    { "198.51.100.2", "192.0.2.1 dead" },
+	    { "198.51.100.3", "192.0.2.1 dead" } },
+	  "12034" },
+	{ "a family that was asked for does not bring the dead forward",
+	  FAMILY_PREFER_INET,
+	  { { "198.51.100.1", "192.0.2.1 dead" },
+	    { "2001:db8::1", "2001:db8::9" },
+	    { "198.51.100.2", "192.0.2.1" } },
+	  "210" },
+	{ "the target beats the mark",
+	  FAMILY_ANY,
+	  { { "2001:db8::1#1", "2001:db8::9" }, { "2001:db8::2", "2001:db8::9 dead" } },
+	  "10" },
 	/* Rule 9. */
 	{ "the longer common prefix first",
 	  FAMILY_ANY,
@@ -523,6 +612,23 @@ static struct addrsort_source parse_source(const char *text)
 	return source;
 }
 
+static struct addrsort_past parse_past(const char *text)
+{
+	const char *rtt = strstr(text, "rtt=");
+	struct addrsort_past past = { .was_used = strstr(text, "used") != NULL,
+				      .is_dead = strstr(text, "dead") != NULL,
+				      .is_disliked = strstr(text, "disliked") != NULL };
+
+	if (rtt) {
+		char digits[8] = "";
+
+		(void)snprintf(digits, sizeof(digits), "%.*s", (int)strspn(rtt + 4, "0123456789"),
+			       rtt + 4);
+		past.rtt_us = 1000 * number(digits);
+	}
+	return past;
+}
+
 static size_t fill(const struct row *row, struct addrsort_item *items)
 {
 	size_t n = 0;
@@ -536,8 +642,10 @@ static size_t fill(const struct row *row, struct addrsort_item *items)
 		items[n] = (struct addrsort_item){ .destination = { .address = parse(copy),
 								    .port = 80 },
 						   .rank = rank ? (uint16_t)number(rank) : 0 };
-		if (row->items[n].source)
+		if (row->items[n].source) {
 			items[n].source = parse_source(row->items[n].source);
+			items[n].past = parse_past(row->items[n].source);
+		}
 	}
 	return n;
 }
@@ -578,6 +686,69 @@ START_TEST(the_first_of_two_does_not_depend_on_their_order)
 			 NULL);
 		ck_assert_msg(order[0] == 0, "%s: swapped", rows[i].why);
 	}
+}
+END_TEST
+
+/* RFC 8305 section 8. */
+START_TEST(the_first_family_can_have_more_before_the_other)
+{
+	static const struct row row = { "",
+					FAMILY_ANY,
+					{ { "2001:db8::1", "2001:db8::9" },
+					  { "2001:db8::2", "2001:db8::9" },
+					  { "2001:db8::3", "2001:db8::9" },
+					  { "2001:db8::4", "2001:db8::9" },
+					  { "198.51.100.1", "192.0.2.1" },
+					  { "198.51.100.2", "192.0.2.1" },
+					  { "198.51.100.3", "192.0.2.1 dead" },
+					  { "2001:db8::5", "2001:db8::9 dead" } },
+					"" };
+	static const struct {
+		size_t count;
+		enum family_choice choice;
+		const char *want;
+	} cases[] = {
+		{ 0, FAMILY_ANY, "04152376" },	       { 1, FAMILY_ANY, "04152376" },
+		{ 2, FAMILY_ANY, "01425376" },	       { 3, FAMILY_ANY, "01243576" },
+		{ 9, FAMILY_ANY, "01234576" },	       { 1, FAMILY_PREFER_INET, "40512367" },
+		{ 2, FAMILY_PREFER_INET, "45012367" },
+	};
+	struct addrsort_item items[MAX_ITEMS];
+	size_t order[MAX_ITEMS];
+	size_t n = fill(&row, items);
+
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		char got[MAX_ITEMS + 1] = "";
+
+		addrsort(items, n,
+			 &(struct addrsort_how){ .families = cases[i].choice,
+						 .first_family_count = cases[i].count },
+			 order, NULL);
+		for (size_t j = 0; j < n; j++)
+			got[j] = (char)('0' + order[j]);
+		ck_assert_msg(strcmp(got, cases[i].want) == 0, "%zu: want %s, got %s", i,
+			      cases[i].want, got);
+	}
+}
+END_TEST
+
+START_TEST(a_place_without_its_past_is_that_of_an_address_without_one)
+{
+	struct addrsort_item item = { .destination = { .address = parse("2001:db8::1"),
+						       .port = 80 },
+				      .source.address = parse("2001:db8::9"),
+				      .rank = 7 };
+	struct addrsort_place plain, known;
+
+	addrsort_place(NULL, &item, &plain);
+	item.past =
+		(struct addrsort_past){ .rtt_us = UINT32_MAX, .was_used = true, .is_dead = true };
+	addrsort_place(NULL, &item, &known);
+	ck_assert_mem_ne(plain.words, known.words, sizeof(plain.words));
+	known = addrsort_place_without_past(&known);
+	plain = addrsort_place_without_past(&plain); /* the bit for "not used before" */
+	ck_assert_mem_eq(plain.words, known.words, sizeof(plain.words));
+	ck_assert_int_eq(plain.family, known.family);
 }
 END_TEST
 
@@ -739,6 +910,23 @@ static const struct {
 	    { { "fe80::1", "fe80::9" }, { "2001:db8::1", "2001:db8::9" } },
 	    "01" },
 	  "8" },
+	{ { "round trip",
+	    FAMILY_ANY,
+	    { { "2001:db8::1", "2001:db8::9 rtt=20" }, { "2001:db8::2", "2001:db8::9 rtt=50" } },
+	    "01" },
+	  "a" },
+	{ { "used before",
+	    FAMILY_ANY,
+	    { { "2001:db8::1", "2001:db8::9 used" }, { "2001:db8::2", "2001:db8::9" } },
+	    "01" },
+	  "b" },
+	{ { "the dead",
+	    FAMILY_PREFER_INET,
+	    { { "198.51.100.1", "192.0.2.1" },
+	      { "198.51.100.2", "192.0.2.1 dead" },
+	      { "2001:db8::1", "2001:db8::9 dead" } },
+	    "012" },
+	  "mp" },
 	{ { "prefix",
 	    FAMILY_ANY,
 	    { { "2001:db8::1", "2001:db8::9" }, { "2001:db9::1", "2001:db8::9" } },
@@ -926,9 +1114,11 @@ START_TEST(a_family_that_does_not_exist_has_no_source)
 END_TEST
 
 SUITE_MAIN("addrsort", destinations_are_ordered_as_the_table_says,
-	   the_first_of_two_does_not_depend_on_their_order, nothing_is_sorted_into_nothing,
-	   the_largest_list_comes_back_complete, the_kernel_names_the_source,
-	   what_the_kernel_tells_of_the_source_is_found,
+	   the_first_of_two_does_not_depend_on_their_order,
+	   the_first_family_can_have_more_before_the_other,
+	   a_place_without_its_past_is_that_of_an_address_without_one,
+	   nothing_is_sorted_into_nothing, the_largest_list_comes_back_complete,
+	   the_kernel_names_the_source, what_the_kernel_tells_of_the_source_is_found,
 	   the_kernels_choice_is_remembered_for_a_second, each_place_in_the_order_is_explained,
 	   rules_have_texts, the_policy_table_decides, equal_families_do_not_go_round_in_a_circle,
 	   a_family_that_does_not_exist_has_no_source)

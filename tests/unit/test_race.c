@@ -1165,6 +1165,814 @@ START_TEST(when_there_is_no_room_the_highest_rank_falls_out)
 }
 END_TEST
 
+/* What is known of "6.N" and "4.N"; a test that needs it begins with forget_all. */
+static struct addrsort_facts world[2][10];
+
+static struct addrsort_facts *of(const char *address)
+{
+	return &world[address[0] == '6'][address[2] - '0'];
+}
+
+static void forget_all(void)
+{
+	for (size_t i = 0; i < 10; i++) {
+		world[0][i] = (struct addrsort_facts){ .source.address = get_source(AF_INET) };
+		world[1][i] = (struct addrsort_facts){ .source.address = get_source(AF_INET6) };
+	}
+}
+
+static void look(const struct candidate *candidate, struct addrsort_facts *ret, void *arg)
+{
+	const struct address *address = &candidate->endpoint.address;
+	size_t *n_looks = arg;
+
+	if (n_looks)
+		(*n_looks)++;
+	*ret = world[address->family == AF_INET6]
+		    [address->bytes[address->family == AF_INET6 ? 15 : 3]];
+}
+
+static void answer_known(struct race *race, uint64_t now_us, int family, const char *list,
+			 uint16_t rank, bool is_last)
+{
+	struct candidate items[MAX_LIST];
+	struct addrsort_facts facts[MAX_LIST];
+	size_t n = 0;
+
+	for (const char *p = list; *p; p += p[3] ? 4 : 3) {
+		ck_assert_uint_lt(n, MAX_LIST);
+		items[n] = (struct candidate){ .endpoint = parse(p), .rank = rank };
+		facts[n++] = *of(p);
+	}
+	ck_assert_int_eq(race_on_answer(race, now_us, family, 0, items, facts, n, is_last), 0);
+}
+
+/* Both families' answers. */
+static void answer_both(struct race *race, const char *inet6, const char *inet)
+{
+	answer_known(race, 0, AF_INET6, inet6, 0, true);
+	answer_known(race, 0, AF_INET, inet, 0, true);
+}
+
+static void expect_hold(struct race *race, uint64_t now_us, const char *address)
+{
+	struct endpoint want = parse(address);
+	struct race_action action;
+
+	ck_assert_msg(race_next_action(race, now_us, &action), "%s: no action", address);
+	ck_assert_int_eq(action.kind, RACE_HOLD);
+	ck_assert(endpoint_equal(&action.held->endpoint, &want));
+}
+
+static void expect_ask(struct race *race, uint64_t now_us)
+{
+	struct race_action action;
+
+	ck_assert(race_next_action(race, now_us, &action));
+	ck_assert_int_eq(action.kind, RACE_ASK);
+}
+
+START_TEST(attempts_that_stay_unanswered_make_the_delay_shorter)
+{
+	static const uint64_t starts_us[] = { 0, 250000, 437500, 578125, 683594, 783594, 883594 };
+	static const char *const names[] = { "6.1", "4.1", "6.2", "4.2", "6.3", "4.3", "6.4" };
+	CLEANUP(race_freep) struct race *race = new_race(defaults);
+
+	answer(race, 0, AF_INET6, "6.1 6.2 6.3 6.4");
+	answer(race, 0, AF_INET, "4.1 4.2 4.3 4.4");
+	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+		expect_start(race, starts_us[i], names[i]);
+		if (i + 1 < ARRAY_LEN(names))
+			expect_sleep(race, starts_us[i], starts_us[i + 1]);
+	}
+}
+END_TEST
+
+START_TEST(an_attempt_that_has_failed_is_not_unanswered)
+{
+	CLEANUP(race_freep) struct race *race = new_race(defaults);
+
+	answer(race, 0, AF_INET6, "6.1 6.2 6.3 6.4");
+	expect_start(race, 0, "6.1");
+	expect_sleep(race, 0, MS(250));
+	race_on_attempt(race, MS(260), expect_start(race, MS(250), "6.2"), -ECONNREFUSED, 0);
+	expect_start(race, MS(260), "6.3"); /* beside 6.1 alone */
+	expect_sleep(race, MS(260), MS(260) + 187500);
+}
+END_TEST
+
+START_TEST(a_short_delay_does_not_shrink)
+{
+	struct race_params params = defaults;
+	CLEANUP(race_freep) struct race *race = NULL;
+
+	params.attempt_delay_us = MS(60);
+	race = new_race(params);
+	answer(race, 0, AF_INET6, "6.1 6.2 6.3");
+	expect_start(race, 0, "6.1");
+	expect_sleep(race, 0, MS(60));
+	expect_start(race, MS(60), "6.2");
+	expect_sleep(race, MS(60), MS(120));
+}
+END_TEST
+
+START_TEST(a_known_round_trip_makes_the_delay)
+{
+	static const struct {
+		uint32_t rtt_us, rttvar_us;
+		uint64_t want_us;
+	} rows[] = {
+		{ MS(300), MS(20), MS(380) },
+		{ MS(10), MS(1), MS(100) },
+		{ MS(1), 0, MS(100) },
+		{ MS(60), MS(10), MS(100) },
+		{ MS(60), MS(11), MS(104) },
+		{ MS(1500), MS(200), MS(2000) },
+		{ UINT32_MAX, UINT32_MAX, MS(2000) },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		CLEANUP(race_freep) struct race *race = new_race(defaults);
+
+		forget_all();
+		of("6.1")->past.rtt_us = rows[i].rtt_us;
+		of("6.1")->past.rttvar_us = rows[i].rttvar_us;
+		of("6.2")->past = of("4.1")->past = of("6.1")->past;
+		answer_both(race, "6.1 6.2", "4.1");
+		expect_start(race, 0, "6.1");
+		expect_sleep(race, 0, rows[i].want_us);
+		/* It does not shrink: it is the time of this address. */
+		expect_start(race, rows[i].want_us, "4.1");
+		expect_sleep(race, rows[i].want_us, 2 * rows[i].want_us);
+	}
+}
+END_TEST
+
+START_TEST(a_delay_that_was_asked_for_holds_whatever_is_known)
+{
+	struct race_params params = defaults;
+	CLEANUP(race_freep) struct race *race = NULL;
+
+	params.is_delay_fixed = true;
+	race = new_race(params);
+	forget_all();
+	of("6.1")->past.rtt_us = MS(400);
+	of("4.1")->past.rtt_us = MS(500);
+	of("6.2")->past.is_dead = true;
+	answer_both(race, "6.1 6.2", "4.1");
+	expect_start(race, 0, "6.1");
+	expect_sleep(race, 0, MS(250));
+	expect_start(race, MS(250), "4.1");
+	expect_sleep(race, MS(250), MS(500));
+	expect_start(race, MS(500), "6.2");
+	answer_known(race, MS(501), AF_INET6, "6.3", 0, true);
+	expect_nothing(race, MS(501), MS(30000));
+}
+END_TEST
+
+START_TEST(dead_and_disliked_addresses_are_tried_behind_all_others)
+{
+	CLEANUP(race_freep) struct race *race = new_race(defaults);
+
+	forget_all();
+	of("6.1")->past.is_dead = true;
+	of("4.2")->past.is_disliked = true;
+	answer_both(race, "6.1 6.2", "4.1 4.2");
+	start_and_fail(race, 0, "6.2");
+	start_and_fail(race, 0, "4.1");
+	start_and_fail(race, 0, "6.1");
+	start_and_fail(race, 0, "4.2");
+	expect_done(race, 0, -ASOCK_E_CONNECT_FAILED, SIZE_MAX);
+}
+END_TEST
+
+START_TEST(behind_a_dead_address_the_next_target_follows_at_once)
+{
+	CLEANUP(race_freep) struct race *race = new_race(defaults);
+
+	forget_all();
+	of("6.1")->past.is_dead = of("6.3")->past.is_dead = true;
+	answer_known(race, 0, AF_INET, "", 0, true);
+	answer_known(race, 0, AF_INET6, "6.1", 0, false);
+	answer_known(race, 0, AF_INET6, "6.2 6.3", 1, true);
+	expect_start(race, 0, "6.1");
+	expect_sleep(race, 0, MS(10));
+	expect_start(race, MS(10), "6.2");
+	/* The last one is dead as well: there is nothing better to hurry for. */
+	expect_sleep(race, MS(10), MS(10) + 187500);
+	expect_start(race, MS(10) + 187500, "6.3");
+}
+END_TEST
+
+START_TEST(a_better_address_that_comes_late_follows_a_dead_one_at_once)
+{
+	CLEANUP(race_freep) struct race *race = new_race(defaults);
+
+	forget_all();
+	of("6.1")->past.is_dead = of("6.2")->past.is_dead = true;
+	answer_known(race, 0, AF_INET6, "6.1 6.2", 0, true);
+	expect_start(race, 0, "6.1");
+	expect_sleep(race, 0, MS(250));
+	answer_known(race, MS(3), AF_INET, "4.1", 0, true);
+	expect_sleep(race, MS(3), MS(10));
+	expect_start(race, MS(10), "4.1");
+}
+END_TEST
+
+START_TEST(an_address_that_proves_dead_while_it_is_tried_is_not_waited_for)
+{
+	CLEANUP(race_freep) struct race *race = new_race(defaults);
+
+	forget_all();
+	answer_both(race, "6.1", "4.1");
+	expect_start(race, 0, "6.1");
+	expect_sleep(race, 0, MS(250));
+	of("6.1")->past.is_dead = true;
+	race_refresh(race, MS(50), look, NULL);
+	expect_start(race, MS(50), "4.1");
+}
+END_TEST
+
+START_TEST(a_pending_address_is_held_and_started_when_it_has_answered)
+{
+	CLEANUP(race_freep) struct race *race = new_race(defaults);
+
+	forget_all();
+	of("6.1")->past.is_pending = true;
+	answer_both(race, "6.1 6.2", "4.1");
+	expect_hold(race, 0, "6.1");
+	expect_sleep(race, 0, MS(250));
+	of("6.1")->past = (struct addrsort_past){ .rtt_us = MS(20), .rttvar_us = MS(10) };
+	race_refresh(race, MS(20), look, NULL);
+	expect_start(race, MS(20), "6.1");
+	expect_sleep(race, MS(20), MS(120));
+	expect_start(race, MS(120), "4.1");
+}
+END_TEST
+
+START_TEST(a_held_address_that_proves_dead_makes_room_at_once)
+{
+	CLEANUP(race_freep) struct race *race = new_race(defaults);
+
+	forget_all();
+	of("6.1")->past.is_pending = true;
+	answer_both(race, "6.1 6.2", "4.1");
+	expect_hold(race, 0, "6.1");
+	expect_sleep(race, 0, MS(250));
+	of("6.1")->past = (struct addrsort_past){ .is_dead = true };
+	race_refresh(race, MS(30), look, NULL);
+	start_and_fail(race, MS(30), "6.2");
+	start_and_fail(race, MS(30), "4.1");
+	start_and_fail(race, MS(30), "6.1");
+	expect_done(race, MS(30), -ASOCK_E_CONNECT_FAILED, SIZE_MAX);
+}
+END_TEST
+
+START_TEST(a_held_address_without_news_is_tried_behind_all_others)
+{
+	CLEANUP(race_freep) struct race *race = new_race(defaults);
+
+	forget_all();
+	of("6.1")->past.is_pending = true;
+	of("6.2")->past.is_dead = true;
+	answer_both(race, "6.1 6.2", "4.1 4.2");
+	expect_hold(race, 0, "6.1");
+	expect_sleep(race, 0, MS(250));
+	expect_start(race, MS(250), "4.1");
+	race_refresh(race, MS(251), look, NULL); /* still pending: no news */
+	expect_sleep(race, MS(250), MS(250) + 187500);
+	expect_start(race, MS(250) + 187500, "4.2");
+	race_on_attempt(race, MS(500), 0, -ECONNREFUSED, 0);
+	expect_start(race, MS(500), "6.1"); /* really, and before what is known to be dead */
+	start_and_fail(race, MS(1000), "6.2");
+	race_on_attempt(race, MS(1001), 1, -ECONNREFUSED, 0);
+	race_on_attempt(race, MS(1001), 2, -ECONNREFUSED, 0);
+	expect_done(race, MS(1001), -ASOCK_E_CONNECT_FAILED, SIZE_MAX);
+}
+END_TEST
+
+START_TEST(news_of_a_held_address_that_was_gone_past_wait_for_its_turn)
+{
+	CLEANUP(race_freep) struct race *race = new_race(defaults);
+
+	forget_all();
+	of("6.1")->past.is_pending = true;
+	answer_both(race, "6.1", "4.1 4.2");
+	expect_hold(race, 0, "6.1");
+	expect_start(race, MS(250), "4.1");
+	of("6.1")->past.is_pending = false;
+	race_refresh(race, MS(260), look, NULL);
+	expect_sleep(race, MS(260), MS(250) + 187500);
+	expect_start(race, MS(250) + 187500, "6.1");
+}
+END_TEST
+
+START_TEST(a_hold_ends_with_the_race)
+{
+	struct race_params params = defaults;
+	CLEANUP(race_freep) struct race *late = NULL;
+	CLEANUP(race_freep) struct race *won = new_race(defaults);
+
+	params.deadline_us = MS(100);
+	late = new_race(params);
+	forget_all();
+	of("6.2")->past.is_pending = true;
+	answer_both(late, "6.1 6.2 6.3", "");
+	start_and_fail(late, 0, "6.1");
+	expect_hold(late, 0, "6.2");
+	expect_sleep(late, 0, MS(100));
+	race_on_time(late, MS(100));
+	expect_done(late, MS(100), -ASOCK_E_TIMED_OUT, SIZE_MAX);
+	answer_both(won, "6.1 6.2 6.3", "");
+	expect_start(won, 0, "6.1");
+	expect_hold(won, MS(250), "6.2");
+	race_on_attempt(won, MS(260), 0, 0, 0);
+	expect_done(won, MS(260), 0, 0);
+	of("6.2")->past.is_pending = false;
+	race_refresh(won, MS(270), look, NULL);
+	expect_nothing(won, MS(270), NEVER);
+}
+END_TEST
+
+START_TEST(a_failure_goes_past_what_is_held)
+{
+	CLEANUP(race_freep) struct race *race = new_race(defaults);
+	size_t first;
+
+	forget_all();
+	of("4.1")->past.is_pending = true;
+	answer_both(race, "6.1 6.2", "4.1");
+	first = expect_start(race, 0, "6.1");
+	expect_hold(race, MS(250), "4.1");
+	expect_sleep(race, MS(250), MS(250) + 187500);
+	race_on_attempt(race, MS(300), first, -ECONNREFUSED, 0);
+	expect_start(race, MS(300), "6.2");
+	/* What is held is unanswered, too. */
+	expect_sleep(race, MS(300), MS(300) + 187500);
+	expect_start(race, MS(300) + 187500, "4.1");
+}
+END_TEST
+
+START_TEST(nothing_is_held_without_another_one_to_try)
+{
+	CLEANUP(race_freep) struct race *alone = new_race(defaults);
+	CLEANUP(race_freep) struct race *beside_dead = new_race(defaults);
+
+	forget_all();
+	of("6.1")->past.is_pending = true;
+	of("4.1")->past.is_dead = of("4.1")->past.is_pending = true;
+	answer_both(alone, "6.1", "");
+	expect_start(alone, 0, "6.1");
+	answer_both(beside_dead, "6.1", "4.1");
+	start_and_fail(beside_dead, 0, "6.1");
+	expect_start(beside_dead, 0, "4.1");
+}
+END_TEST
+
+START_TEST(each_address_is_held_once)
+{
+	CLEANUP(race_freep) struct race *race = new_race(defaults);
+
+	forget_all();
+	of("6.1")->past.is_pending = of("4.1")->past.is_pending = true;
+	answer_both(race, "6.1 6.2", "4.1");
+	expect_hold(race, 0, "6.1");
+	expect_hold(race, MS(250), "4.1");
+	expect_sleep(race, MS(250), MS(250) + 187500);
+	start_and_fail(race, MS(600), "6.2");
+	start_and_fail(race, MS(600), "6.1");
+	start_and_fail(race, MS(600), "4.1");
+	expect_done(race, MS(600), -ASOCK_E_CONNECT_FAILED, SIZE_MAX);
+}
+END_TEST
+
+START_TEST(a_spare_attempt_asks_first)
+{
+	struct race_params params = defaults;
+	CLEANUP(race_freep) struct race *race = NULL;
+
+	params.asks_for_spares = true;
+	race = new_race(params);
+	answer(race, 0, AF_INET6, "6.1 6.2 6.3");
+	answer(race, 0, AF_INET, "");
+	expect_start(race, 0, "6.1"); /* nothing runs beside it */
+	expect_sleep(race, 0, MS(250));
+	expect_ask(race, MS(250));
+	expect_sleep(race, MS(250), MS(30000)); /* once */
+	race_on_spare(race, MS(700));
+	expect_start(race, MS(700), "6.2");
+	expect_sleep(race, MS(700), MS(700) + 187500);
+	expect_ask(race, MS(700) + 187500);
+}
+END_TEST
+
+START_TEST(what_is_due_with_nothing_running_needs_no_permission)
+{
+	struct race_params params = defaults;
+	CLEANUP(race_freep) struct race *race = NULL;
+	size_t first;
+
+	params.asks_for_spares = true;
+	race = new_race(params);
+	answer(race, 0, AF_INET6, "6.1 6.2 6.3 6.4");
+	answer(race, 0, AF_INET, "");
+	start_and_fail(race, 0, "6.1");
+	first = expect_start(race, 0, "6.2");
+	expect_ask(race, MS(250));
+	race_on_attempt(race, MS(260), first, -ECONNREFUSED, 0);
+	expect_start(race, MS(260), "6.3");
+	/* The permission that comes now is for the next one. */
+	race_on_spare(race, MS(270));
+	race_on_spare(race, MS(270)); /* one for each question */
+	expect_sleep(race, MS(270), MS(510));
+	expect_start(race, MS(510), "6.4");
+}
+END_TEST
+
+START_TEST(a_permission_is_for_one_attempt)
+{
+	struct race_params params = defaults;
+	CLEANUP(race_freep) struct race *race = NULL;
+
+	params.asks_for_spares = true;
+	race = new_race(params);
+	answer(race, 0, AF_INET6, "6.1 6.2 6.3 6.4");
+	expect_start(race, 0, "6.1");
+	race_on_spare(race, 0); /* nobody has asked */
+	expect_ask(race, MS(250));
+	race_on_spare(race, MS(250));
+	race_on_attempt(race, MS(251), expect_start(race, MS(250), "6.2"), -ECONNREFUSED, 0);
+	expect_ask(race, MS(251));
+}
+END_TEST
+
+START_TEST(a_held_address_needs_no_permission)
+{
+	struct race_params params = defaults;
+	CLEANUP(race_freep) struct race *race = NULL;
+
+	params.asks_for_spares = true;
+	race = new_race(params);
+	forget_all();
+	of("4.1")->past.is_pending = true;
+	answer_both(race, "6.1 6.2", "4.1");
+	expect_start(race, 0, "6.1");
+	expect_hold(race, MS(250), "4.1");
+	expect_sleep(race, MS(250), MS(250) + 187500);
+	expect_ask(race, MS(250) + 187500);
+}
+END_TEST
+
+/* 6.1 wins, 4.1 is dropped for it, 6.2 and 4.2 were not tried. */
+static struct race *new_won_race(struct race_params params)
+{
+	struct race *race = new_race(params);
+	size_t winner;
+
+	answer(race, 0, AF_INET6, "6.1 6.2");
+	answer_part(race, 0, AF_INET, "4.1 4.2", 0);
+	winner = expect_start(race, 0, "6.1");
+	expect_sleep(race, 0, MS(250));
+	expect_start(race, MS(250), "4.1");
+	race_on_attempt(race, MS(260), winner, 0, 1234);
+	ck_assert_uint_eq(get_attempt(race, winner)->rtt_us, 1234);
+	expect_close(race, MS(260), 1, OUTCOME_CANCELLED, 0);
+	expect_done(race, MS(260), 0, winner);
+	ck_assert(race_has_next(race));
+	return race;
+}
+
+START_TEST(behind_the_winner_it_goes_on_with_what_was_dropped_and_not_tried)
+{
+	CLEANUP(race_freep) struct race *race = new_won_race(defaults);
+	size_t n;
+
+	race_resume(race, MS(900), MS(40000));
+	ck_assert_uint_eq(expect_start(race, MS(900), "4.1"), 2);
+	expect_sleep(race, MS(900), MS(1150));
+	expect_start(race, MS(1150), "6.2");
+	race_on_attempt(race, MS(1160), 3, 0, 0);
+	expect_close(race, MS(1160), 2, OUTCOME_CANCELLED, 0);
+	expect_done(race, MS(1160), 0, 3);
+	/* 4.1 was dropped a second time. */
+	race_resume(race, MS(2000), MS(40000));
+	start_and_fail(race, MS(2000), "4.1");
+	expect_start(race, MS(2000), "4.2");
+	race_on_attempt(race, MS(2001), 5, 0, 0);
+	expect_done(race, MS(2001), 0, 5);
+	(void)race_get_attempts(race, &n);
+	ck_assert_uint_eq(n, 6);
+}
+END_TEST
+
+START_TEST(when_nothing_is_left_behind_the_winner_that_is_said)
+{
+	CLEANUP(race_freep) struct race *race = new_race(defaults);
+
+	answer(race, 0, AF_INET6, "6.1 6.2");
+	answer(race, 0, AF_INET, "");
+	start_and_fail(race, 0, "6.1");
+	race_on_attempt(race, 0, expect_start(race, 0, "6.2"), 0, 0);
+	expect_done(race, 0, 0, 1);
+	ck_assert(!race_has_next(race));
+	race_resume(race, MS(1), MS(30000));
+	expect_done(race, MS(1), -ASOCK_E_NO_MORE_CANDIDATES, SIZE_MAX);
+	ck_assert_int_eq(race_get_headline(race), 0);
+	ck_assert(!race_has_next(race));
+}
+END_TEST
+
+START_TEST(what_fails_behind_the_winner_is_a_failure_of_its_own)
+{
+	CLEANUP(race_freep) struct race *race = new_race(defaults);
+
+	answer(race, 0, AF_INET6, "6.1 6.2 6.3");
+	answer(race, 0, AF_INET, "");
+	start_and_fail(race, 0, "6.1");
+	race_on_attempt(race, 0, expect_start(race, 0, "6.2"), 0, 0);
+	expect_done(race, 0, 0, 1);
+	race_resume(race, MS(1), MS(30000));
+	race_on_attempt(race, MS(1), expect_start(race, MS(1), "6.3"), -EHOSTUNREACH, 0);
+	expect_done(race, MS(1), -ASOCK_E_CONNECT_FAILED, SIZE_MAX);
+	ck_assert_int_eq(race_get_headline(race), -EHOSTUNREACH); /* not what was before */
+}
+END_TEST
+
+START_TEST(denied_behind_the_winner_is_denied)
+{
+	CLEANUP(race_freep) struct race *race = new_race(defaults);
+
+	answer(race, 0, AF_INET6, "6.1 6.2");
+	answer(race, 0, AF_INET, "");
+	race_on_attempt(race, 0, expect_start(race, 0, "6.1"), 0, 0);
+	expect_done(race, 0, 0, 0);
+	race_resume(race, MS(1), MS(30000));
+	race_on_attempt(race, MS(1), expect_start(race, MS(1), "6.2"), -ASOCK_E_DENIED, 0);
+	expect_done(race, MS(1), -ASOCK_E_DENIED, SIZE_MAX);
+}
+END_TEST
+
+START_TEST(answers_that_come_behind_the_winner_count)
+{
+	CLEANUP(race_freep) struct race *race = new_race(defaults);
+
+	answer(race, 0, AF_INET6, "6.1");
+	race_on_attempt(race, 0, expect_start(race, 0, "6.1"), 0, 0);
+	expect_done(race, 0, 0, 0);
+	ck_assert(race_has_next(race)); /* it may still come */
+	answer_part(race, MS(5), AF_INET, "4.1", 0);
+	expect_nothing(race, MS(5), NEVER);
+	ck_assert(race_has_next(race));
+	race_resume(race, MS(10), MS(30000));
+	start_and_fail(race, MS(10), "4.1");
+	expect_nothing(race, MS(10), MS(30000));
+	answer(race, MS(20), AF_INET, "4.2");
+	start_and_fail(race, MS(20), "4.2");
+	expect_done(race, MS(20), -ASOCK_E_CONNECT_FAILED, SIZE_MAX);
+}
+END_TEST
+
+START_TEST(behind_the_winner_a_missing_answer_has_its_grace_anew)
+{
+	struct race_params params = defaults;
+	CLEANUP(race_freep) struct race *race = NULL;
+
+	params.answer_grace_us = MS(2000);
+	race = new_race(params);
+	answer(race, 0, AF_INET6, "6.1");
+	race_on_attempt(race, 0, expect_start(race, 0, "6.1"), 0, 0);
+	expect_done(race, 0, 0, 0);
+	race_resume(race, MS(9000), MS(30000));
+	expect_sleep(race, MS(9000), MS(11000));
+	race_on_time(race, MS(11000));
+	expect_done(race, MS(11000), -ASOCK_E_NO_MORE_CANDIDATES, SIZE_MAX);
+}
+END_TEST
+
+START_TEST(the_new_deadline_holds_behind_the_winner)
+{
+	CLEANUP(race_freep) struct race *race = new_won_race(defaults);
+
+	race_resume(race, MS(900), MS(1000));
+	expect_start(race, MS(900), "4.1");
+	expect_sleep(race, MS(900), MS(1000));
+	expect_close(race, MS(1000), 2, OUTCOME_TIMEOUT, -ETIMEDOUT);
+	expect_done(race, MS(1000), -ASOCK_E_TIMED_OUT, SIZE_MAX);
+}
+END_TEST
+
+START_TEST(what_failed_is_not_tried_again_behind_the_winner)
+{
+	struct race_params params = defaults;
+	CLEANUP(race_freep) struct race *race = NULL;
+
+	params.attempt_timeout_us = MS(100);
+	race = new_race(params);
+	answer(race, 0, AF_INET6, "6.1 6.2 6.3");
+	answer(race, 0, AF_INET, "");
+	expect_start(race, 0, "6.1");
+	expect_close(race, MS(100), 0, OUTCOME_TIMEOUT, -ETIMEDOUT);
+	start_and_fail(race, MS(100), "6.2");
+	race_on_attempt(race, MS(101), expect_start(race, MS(100), "6.3"), 0, 0);
+	expect_done(race, MS(101), 0, 2);
+	race_resume(race, MS(102), MS(30000));
+	expect_done(race, MS(102), -ASOCK_E_NO_MORE_CANDIDATES, SIZE_MAX);
+}
+END_TEST
+
+START_TEST(a_question_for_a_spare_does_not_outlive_the_winner)
+{
+	struct race_params params = defaults;
+	CLEANUP(race_freep) struct race *race = NULL;
+
+	params.asks_for_spares = true;
+	race = new_race(params);
+	answer(race, 0, AF_INET6, "6.1 6.2 6.3 6.4");
+	answer(race, 0, AF_INET, "");
+	expect_start(race, 0, "6.1");
+	expect_ask(race, MS(250));
+	race_on_attempt(race, MS(260), 0, 0, 0);
+	expect_done(race, MS(260), 0, 0);
+	race_resume(race, MS(300), MS(30000));
+	expect_start(race, MS(300), "6.2");
+	expect_sleep(race, MS(300), MS(550));
+	expect_ask(race, MS(550));
+}
+END_TEST
+
+START_TEST(a_change_of_the_network_sorts_what_was_not_tried_anew)
+{
+	CLEANUP(race_freep) struct race *race = new_race(defaults);
+	uint64_t sequence;
+	size_t n_looks = 0;
+
+	forget_all();
+	answer_both(race, "6.1 6.2 6.3", "4.1 4.2");
+	expect_start(race, 0, "6.1");
+	sequence = race_get_order_sequence(race);
+	of("6.2")->source = of("6.3")->source = (struct addrsort_source){ 0 };
+	of("4.1")->source = (struct addrsort_source){ 0 };
+	race_refresh(race, MS(1), look, &n_looks);
+	ck_assert_uint_eq(n_looks, 5);
+	ck_assert_uint_ne(race_get_order_sequence(race), sequence);
+	expect_sleep(race, MS(1), MS(250)); /* the pace is what it was */
+	start_and_fail(race, MS(250), "4.2");
+	start_and_fail(race, MS(250), "6.2");
+	start_and_fail(race, MS(250), "4.1");
+	start_and_fail(race, MS(250), "6.3");
+}
+END_TEST
+
+START_TEST(an_attempt_whose_source_is_gone_ends_and_may_be_repeated)
+{
+	CLEANUP(race_freep) struct race *race = new_race(defaults);
+	size_t first;
+
+	forget_all();
+	answer_both(race, "6.1 6.2", "");
+	first = expect_start(race, 0, "6.1");
+	race_on_source_gone(race, MS(30), first);
+	race_on_attempt(race, MS(30), first, 0, 0); /* too late */
+	expect_close(race, MS(30), first, OUTCOME_FAILED, -EADDRNOTAVAIL);
+	expect_start(race, MS(30), "6.1");
+	ck_assert_uint_eq(get_attempt(race, 0)->started_us, 0);
+	ck_assert_uint_eq(get_attempt(race, 1)->started_us, MS(30));
+	race_on_source_gone(race, MS(31), first); /* it has ended before */
+	expect_sleep(race, MS(31), MS(280));
+}
+END_TEST
+
+/* It has to come to an end where addresses come and go. */
+START_TEST(an_address_is_given_back_three_times)
+{
+	CLEANUP(race_freep) struct race *race = new_race(defaults);
+
+	answer(race, 0, AF_INET6, "6.1 6.2");
+	answer(race, 0, AF_INET, "");
+	for (int i = 0; i < 4; i++) {
+		size_t attempt = expect_start(race, MS(i), "6.1");
+
+		race_on_source_gone(race, MS(i + 1), attempt);
+		expect_close(race, MS(i + 1), attempt, OUTCOME_FAILED, -EADDRNOTAVAIL);
+	}
+	start_and_fail(race, MS(9), "6.2");
+	expect_done(race, MS(9), -ASOCK_E_CONNECT_FAILED, SIZE_MAX);
+}
+END_TEST
+
+START_TEST(the_first_family_can_have_a_longer_start)
+{
+	struct race_params params = defaults;
+	CLEANUP(race_freep) struct race *race = NULL;
+
+	params.first_family_count = 2;
+	race = new_race(params);
+	answer(race, 0, AF_INET6, "6.1 6.2 6.3 6.4");
+	answer(race, 0, AF_INET, "4.1 4.2");
+	start_and_fail(race, 0, "6.1");
+	start_and_fail(race, 0, "6.2");
+	start_and_fail(race, 0, "4.1");
+	start_and_fail(race, 0, "6.3");
+	start_and_fail(race, 0, "4.2");
+	start_and_fail(race, 0, "6.4");
+}
+END_TEST
+
+START_TEST(the_order_is_told_with_its_reasons)
+{
+	static const struct {
+		const char *address;
+		enum addrsort_rule rule;
+	} wants[] = { { "6.2", ADDRSORT_RULE_6 },
+		      { "4.1", ADDRSORT_INTERLEAVED },
+		      { "6.3", ADDRSORT_MARK },
+		      { "6.1", ADDRSORT_NONE } };
+	CLEANUP(race_freep) struct race *race = new_race(defaults);
+	struct race_place places[8];
+
+	forget_all();
+	ck_assert_uint_eq(race_get_order(race, places, ARRAY_LEN(places)), 0);
+	of("6.1")->past.is_dead = true;
+	of("6.3")->past.rtt_us = MS(100);
+	answer_both(race, "6.1 6.2 6.3", "4.1");
+	for (int i = 0; i < 2; i++) {
+		ck_assert_uint_eq(race_get_order(race, places, ARRAY_LEN(places)), 4);
+		for (size_t j = 0; j < ARRAY_LEN(wants); j++) {
+			struct endpoint want = parse(wants[j].address);
+
+			ck_assert(endpoint_equal(&places[j].candidate->endpoint, &want));
+			ck_assert_int_eq(places[j].rule, wants[j].rule);
+		}
+		ck_assert_uint_eq(places[2].facts.past.rtt_us, MS(100));
+		expect_start(race, MS(1000 * i), i ? "4.1" : "6.2"); /* and stays what it is */
+	}
+	ck_assert_uint_eq(race_get_order(race, places, 2), 2);
+}
+END_TEST
+
+/* The marks move addresses behind others, but not out of the race. */
+START_TEST(what_was_learnt_does_not_change_which_addresses_are_considered)
+{
+	struct race_params params = defaults;
+	CLEANUP(race_freep) struct race *race = NULL;
+
+	params.max_addresses = 2;
+	race = new_race(params);
+	forget_all();
+	of("6.1")->past.is_dead = true;
+	answer_both(race, "6.1 6.2 6.3", "");
+	start_and_fail(race, 0, "6.2");
+	start_and_fail(race, 0, "6.1");
+	expect_done(race, 0, -ASOCK_E_CONNECT_FAILED, SIZE_MAX);
+}
+END_TEST
+
+START_TEST(every_error_has_a_rank)
+{
+	static const int ranked[][4] = {
+		{ ECONNREFUSED },
+		{ ECONNRESET, ECONNABORTED, EPIPE },
+		{ ETIMEDOUT },
+		{ ENETUNREACH, EHOSTUNREACH, EHOSTDOWN, ENETDOWN },
+		{ EACCES, EPERM },
+		{ EINVAL, EMFILE, ENOBUFS, EAGAIN },
+		{ EADDRNOTAVAIL, EAFNOSUPPORT, EPROTONOSUPPORT, ESOCKTNOSUPPORT },
+	};
+
+	for (size_t i = 0; i + 1 < ARRAY_LEN(ranked); i++) {
+		for (size_t j = 0; j < 16; j++) {
+			int better = ranked[i][j % 4], worse = ranked[i + 1][j / 4];
+			CLEANUP(race_freep) struct race *race = new_race(defaults);
+
+			if (better == 0 || worse == 0)
+				continue;
+			answer(race, 0, AF_INET6, "6.1 6.2");
+			race_on_attempt(race, 0, expect_start(race, 0, "6.1"), -worse, 0);
+			race_on_attempt(race, 0, expect_start(race, 0, "6.2"), -better, 0);
+			ck_assert_msg(race_get_headline(race) == -better, "%d, %d: %d", better,
+				      worse, race_get_headline(race));
+		}
+	}
+}
+END_TEST
+
+START_TEST(a_family_this_host_lacks_is_that_whatever_its_error)
+{
+	static const int errors[] = { -ENETUNREACH, -EHOSTUNREACH, -ENETDOWN, -EADDRNOTAVAIL,
+				      -EAFNOSUPPORT };
+
+	for (size_t i = 0; i < ARRAY_LEN(errors); i++) {
+		CLEANUP(race_freep) struct race *race = new_race(defaults);
+
+		answer(race, 0, AF_INET, "4.1");
+		answer_from(race, 0, AF_INET6, "6.1", false);
+		race_on_attempt(race, 0, expect_start(race, 0, "4.1"), -EPROTONOSUPPORT, 0);
+		race_on_attempt(race, 0, expect_start(race, 0, "6.1"), errors[i], 0);
+		ck_assert_int_eq(race_get_headline(race), -EPROTONOSUPPORT);
+	}
+}
+END_TEST
+
 SUITE_MAIN(
 	"race", the_preferred_familys_addresses_start_at_once,
 	the_other_family_waits_for_the_resolution_delay_from_its_answer,
@@ -1202,4 +2010,32 @@ SUITE_MAIN(
 	the_resolution_delay_counts_from_the_first_addresses, a_lower_rank_comes_before_everything,
 	a_target_that_is_answered_late_takes_its_place,
 	an_address_of_two_targets_belongs_to_the_first, no_more_than_twice_the_addresses_are_tried,
-	when_there_is_no_room_the_highest_rank_falls_out)
+	when_there_is_no_room_the_highest_rank_falls_out,
+	attempts_that_stay_unanswered_make_the_delay_shorter,
+	an_attempt_that_has_failed_is_not_unanswered, a_short_delay_does_not_shrink,
+	a_known_round_trip_makes_the_delay, a_delay_that_was_asked_for_holds_whatever_is_known,
+	dead_and_disliked_addresses_are_tried_behind_all_others,
+	behind_a_dead_address_the_next_target_follows_at_once,
+	a_better_address_that_comes_late_follows_a_dead_one_at_once,
+	an_address_that_proves_dead_while_it_is_tried_is_not_waited_for,
+	a_pending_address_is_held_and_started_when_it_has_answered,
+	a_held_address_that_proves_dead_makes_room_at_once,
+	a_held_address_without_news_is_tried_behind_all_others,
+	news_of_a_held_address_that_was_gone_past_wait_for_its_turn, a_hold_ends_with_the_race,
+	a_failure_goes_past_what_is_held, nothing_is_held_without_another_one_to_try,
+	each_address_is_held_once, a_spare_attempt_asks_first,
+	what_is_due_with_nothing_running_needs_no_permission, a_permission_is_for_one_attempt,
+	a_held_address_needs_no_permission,
+	behind_the_winner_it_goes_on_with_what_was_dropped_and_not_tried,
+	when_nothing_is_left_behind_the_winner_that_is_said,
+	what_fails_behind_the_winner_is_a_failure_of_its_own, denied_behind_the_winner_is_denied,
+	answers_that_come_behind_the_winner_count,
+	behind_the_winner_a_missing_answer_has_its_grace_anew,
+	the_new_deadline_holds_behind_the_winner, what_failed_is_not_tried_again_behind_the_winner,
+	a_question_for_a_spare_does_not_outlive_the_winner,
+	a_change_of_the_network_sorts_what_was_not_tried_anew,
+	an_attempt_whose_source_is_gone_ends_and_may_be_repeated,
+	an_address_is_given_back_three_times, the_first_family_can_have_a_longer_start,
+	the_order_is_told_with_its_reasons,
+	what_was_learnt_does_not_change_which_addresses_are_considered, every_error_has_a_rank,
+	a_family_this_host_lacks_is_that_whatever_its_error)
