@@ -877,6 +877,14 @@ START_TEST(people_see_what_is_remembered)
 	ck_assert(!seen.records[1].is_rtt_foreign && !seen.records[1].is_dead);
 	ck_assert_uint_eq(seen.records[1].connected_at_us, now_us);
 	ck_assert_uint_eq(seen.records[1].n_connected, 2);
+	/* It is the same death for as long as nothing connects. */
+	seen.n = 0;
+	now_us += USEC_PER_SEC;
+	be_silent(history, &dead, MINUTE);
+	history_walk(history, now_us, 4, on_record, &seen);
+	ck_assert_int_eq(seen.records[0].error, 0);
+	ck_assert_uint_eq(seen.records[0].dead_since_us, now_us - USEC_PER_SEC);
+	ck_assert_uint_eq(seen.records[0].probe_at_us, now_us + HISTORY_PROBE_SILENT_US);
 	seen.n = 0;
 	(void)look(history, &live, BOB);
 	history_walk(history, now_us, 1, on_record, &seen);
@@ -955,6 +963,12 @@ START_TEST(an_entry_costs_little_and_there_are_no_more_than_said)
 	used = mallinfo2().uordblks - before;
 	/* Nothing is measured where the allocator is another one. */
 	ck_assert_uint_le(used, HISTORY_MAX * (size_t)240);
+	/* Some of so many that are not there have a hash that is. */
+	for (uint32_t i = 0; i < 600000; i++) {
+		struct history_key key = key_number(UINT32_MAX - i, ALICE);
+
+		ck_assert_uint_eq(look(history, &key, HISTORY_NOBODY).rtt_us, 0);
+	}
 }
 END_TEST
 
@@ -1038,6 +1052,53 @@ START_TEST(random_calls_leave_what_the_last_of_them_said)
 }
 END_TEST
 
+/* A store that is always too small: what runs stays, and of the rest there is never too much. */
+START_TEST(random_calls_without_room)
+{
+	CLEANUP(history_freep) struct history *history = new_history(30);
+	struct history_key keys[2 * N_KEYS];
+	struct model models[2 * N_KEYS] = { 0 };
+	unsigned int n_running = 0;
+
+	random_state = 2;
+	for (uint32_t i = 0; i < ARRAY_LEN(keys); i++)
+		keys[i] = key_number(i, ALICE + i % 11);
+	for (int i = 0; i < 50000; i++) {
+		uint32_t k = draw((uint32_t)ARRAY_LEN(keys));
+		unsigned int before = models[k].n_running;
+
+		now_us += draw(1000);
+		if (n_running < 20 && draw(2)) {
+			history_on_start(history, now_us, &keys[k]);
+			models[k].n_running++;
+		} else {
+			end_one(history, &keys[k], &models[k]);
+		}
+		n_running += models[k].n_running - before;
+		if (draw(50) == 0)
+			history_dislike(history, now_us, &keys[k], ALICE + draw(11));
+		ck_assert_uint_le(history_get_n(history), 30);
+		for (uint32_t j = 0; j < ARRAY_LEN(keys) && i % 100 == 0; j++) {
+			struct watcher watcher = new_watcher(history, &keys[j], NULL);
+
+			ck_assert_int_eq(watch(&watcher), models[j].n_running > 0);
+			history_unwatch(history, &watcher.watch);
+		}
+	}
+	for (uint32_t k = 0; k < ARRAY_LEN(keys); k++)
+		while (models[k].n_running > 0)
+			end_one(history, &keys[k], &models[k]);
+	/* Everything can be pushed out again. */
+	for (uint32_t i = 0; i < 1000; i++) {
+		struct history_key key = key_number(1000 + i, MALLORY + i);
+
+		history_learn_rtt(history, now_us, &key, 1000, 0);
+		ck_assert_uint_eq(look(history, &key, HISTORY_NOBODY).rtt_us, 1000);
+		ck_assert_uint_le(history_get_n(history), 30);
+	}
+}
+END_TEST
+
 SUITE_MAIN("history", of_what_was_never_tried_nothing_is_known, round_trips_are_smoothed,
 	   the_first_sample_may_have_a_variance, the_largest_numbers_are_smoothed_too,
 	   an_old_round_trip_is_unknown, a_foreign_round_trip_counts_until_there_is_an_own_one,
@@ -1059,4 +1120,4 @@ SUITE_MAIN("history", of_what_was_never_tried_nothing_is_known, round_trips_are_
 	   people_see_what_is_remembered, flushing_forgets_all_but_what_runs,
 	   memory_that_runs_out_is_memory_that_is_not_had,
 	   an_entry_costs_little_and_there_are_no_more_than_said,
-	   random_calls_leave_what_the_last_of_them_said)
+	   random_calls_leave_what_the_last_of_them_said, random_calls_without_room)

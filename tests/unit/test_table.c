@@ -52,6 +52,18 @@ static const struct thing *find(const struct table *table, uint32_t hash, uint32
 	return NULL;
 }
 
+/* How many nodes are looked at in vain or not, for each that is there. */
+static size_t mean_chain(const struct table *table)
+{
+	size_t n = 0;
+
+	for (uint32_t i = 0; i < N; i++)
+		for (const struct table_node *node = table_find(table, hash_of(table, i)); node;
+		     node = node->next)
+			n++;
+	return n / N;
+}
+
 static void add(struct table *table, uint32_t number, uint32_t hash)
 {
 	things[number].number = number;
@@ -117,6 +129,7 @@ START_TEST(it_grows_and_shrinks_with_what_is_there)
 		ck_assert_uint_le(table.n_buckets, before + 2);
 	}
 	ck_assert_uint_ge(table.n_buckets, N);
+	ck_assert_uint_le(mean_chain(&table), 2);
 	for (uint32_t i = 0; i < N; i++) {
 		size_t before = table.n_buckets;
 

@@ -23,15 +23,41 @@ ssize_t __real_recv(int fd, void *buffer, size_t size, int flags);
 ssize_t __wrap_recv(int fd, void *buffer, size_t size, int flags);
 
 static size_t cut_to = SIZE_MAX; /* what is longer loses its end */
+static bool keeps_len;		 /* … and says that it is whole */
+static bool is_interrupted;	 /* the next call fails, and what is there stays there */
+static uint64_t age_ms;		 /* put into answers; 0: they keep theirs */
+
+/* Behind the headers of netlink and generic netlink. */
+static void set_age(char *bytes, size_t len)
+{
+	struct nlattr attribute;
+
+	for (size_t at = NLMSG_HDRLEN + GENL_HDRLEN; at + sizeof(attribute) + 8 <= len;
+	     at += (attribute.nla_len + 3U) & ~3U) {
+		memcpy(&attribute, bytes + at, sizeof(attribute));
+		if (attribute.nla_type == TCP_METRICS_ATTR_AGE)
+			memcpy(bytes + at + sizeof(attribute), &age_ms, sizeof(age_ms));
+		if (attribute.nla_len < sizeof(attribute))
+			break;
+	}
+}
 
 ssize_t __wrap_recv(int fd, void *buffer, size_t size, int flags)
 {
-	ssize_t n = __real_recv(fd, buffer, size, flags);
+	ssize_t n;
 
+	if (is_interrupted) {
+		is_interrupted = false;
+		errno = EINTR;
+		return -1;
+	}
+	n = __real_recv(fd, buffer, size, flags);
+	if (n > 0 && age_ms > 0)
+		set_age(buffer, (size_t)n);
 	if (n < 0 || (size_t)n <= cut_to)
 		return n;
 	memset((char *)buffer + cut_to, 0xff, (size_t)n - cut_to);
-	if (cut_to >= sizeof(struct nlmsghdr)) /* whole for who looks no further */
+	if (!keeps_len && cut_to >= sizeof(struct nlmsghdr))
 		((struct nlmsghdr *)buffer)->nlmsg_len = (uint32_t)cut_to;
 	return (ssize_t)cut_to;
 }
@@ -200,11 +226,44 @@ START_TEST(an_answer_that_is_cut_is_no_answer)
 	/* What stands behind the values is not missed. */
 	ck_assert_uint_gt(n_found, 0);
 	ck_assert_uint_lt(n_found, 300 - 60);
+	keeps_len = true;
+	for (cut_to = 0; cut_to < 60; cut_to++)
+		ck_assert(!is_known(metrics, "127.0.0.1"));
 	for (cut_to = 0; cut_to < 300; cut_to++) {
 		CLEANUP(tcp_metrics_freep) struct tcp_metrics *cut = new_metrics();
 
 		(void)is_known(cut, "127.0.0.1");
 	}
+}
+END_TEST
+
+START_TEST(an_answer_is_that_to_the_last_question)
+{
+	CLEANUP(tcp_metrics_freep) struct tcp_metrics *metrics = NULL;
+
+	if (!suite_has(enter_network(), "a network namespace of its own"))
+		return;
+	(void)have_connection("127.0.0.1");
+	metrics = new_metrics();
+	is_interrupted = true;
+	ck_assert(!is_known(metrics, "127.0.0.1"));
+	ck_assert(!is_known(metrics, "127.0.0.2"));
+	ck_assert(is_known(metrics, "127.0.0.1"));
+}
+END_TEST
+
+START_TEST(what_is_old_is_not_told)
+{
+	CLEANUP(tcp_metrics_freep) struct tcp_metrics *metrics = NULL;
+
+	if (!suite_has(enter_network(), "a network namespace of its own"))
+		return;
+	(void)have_connection("127.0.0.1");
+	metrics = new_metrics();
+	age_ms = 599999;
+	ck_assert(is_known(metrics, "127.0.0.1"));
+	age_ms = 600000;
+	ck_assert(!is_known(metrics, "127.0.0.1"));
 }
 END_TEST
 
@@ -224,4 +283,5 @@ END_TEST
 
 SUITE_MAIN("tcp_metrics", what_the_kernel_has_measured_is_found, it_is_in_microseconds,
 	   nobody_in_particular_may_ask, an_answer_that_is_cut_is_no_answer,
+	   an_answer_is_that_to_the_last_question, what_is_old_is_not_told,
 	   without_a_socket_nothing_is_known)
