@@ -223,7 +223,7 @@ START_TEST(an_answer_that_is_cut_is_no_answer)
 	for (cut_to = 0; cut_to < 300; cut_to++)
 		if (is_known(metrics, "127.0.0.1"))
 			n_found++;
-	/* What stands behind the values is not missed. */
+	/* It is known when all of it is there. */
 	ck_assert_uint_gt(n_found, 0);
 	ck_assert_uint_lt(n_found, 300 - 60);
 	keeps_len = true;
