@@ -96,8 +96,8 @@ static uint64_t get_silence_us(const struct racer_memory *memory, uint64_t now_u
 	uint64_t wait_us;
 
 	history_look(memory->history, now_us, key, memory->uid, &past);
-	if (past.rtt_us == 0)
-		return memory->silence_us;
+	if (past.rtt_us == 0 || memory->silence_us == 0)
+		return memory->silence_us > 0 ? memory->silence_us : UINT64_MAX;
 	wait_us = (uint64_t)SILENT_ROUND_TRIPS * past.rtt_us;
 	return wait_us > SILENCE_MIN_US ? wait_us : SILENCE_MIN_US;
 }

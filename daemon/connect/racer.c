@@ -398,19 +398,6 @@ static bool is_source_gone(const struct racer *racer, const struct attempt *atte
 	return facts.prefix_len == 0 && !route_is_own(&local.address);
 }
 
-/* What has changed since the last time that somebody looked. */
-static void take_news(struct racer *racer)
-{
-	if (!racer->has_network_changed && !racer->has_held_ended)
-		return;
-	addrsort_refresh(&racer->params.env.sorting);
-	for (size_t i = 0; racer->has_network_changed && i < racer->n_running; i++)
-		if (racer->running[i].attempt && is_source_gone(racer, racer->running[i].attempt))
-			race_on_source_gone(racer->race, clock_now_us(), i);
-	racer->has_network_changed = racer->has_held_ended = false;
-	race_refresh(racer->race, clock_now_us(), look, racer);
-}
-
 static void on_granted(void *arg)
 {
 	struct racer *racer = arg;
@@ -469,6 +456,35 @@ static void do_action(struct racer *racer, const struct race_action *action)
 	}
 }
 
+/* Closes come first, so the next action is that of the attempt whose source is gone. */
+static void end_gone(struct racer *racer)
+{
+	struct race_action action;
+
+	for (size_t i = 0; i < racer->n_running && !racer->over; i++) {
+		if (!racer->running[i].attempt || !is_source_gone(racer, racer->running[i].attempt))
+			continue;
+		race_on_source_gone(racer->race, clock_now_us(), i);
+		if (race_next_action(racer->race, clock_now_us(), &action))
+			do_action(racer, &action);
+	}
+}
+
+/* What has changed since the last time that somebody looked. A race that is won needs to know no more. */
+static void take_news(struct racer *racer)
+{
+	bool has_network_changed = racer->has_network_changed;
+
+	if ((!has_network_changed && !racer->has_held_ended) || racer->has_connected)
+		return;
+	racer->has_network_changed = racer->has_held_ended = false;
+	addrsort_refresh(&racer->params.env.sorting);
+	if (has_network_changed)
+		end_gone(racer);
+	if (!racer->over)
+		race_refresh(racer->race, clock_now_us(), look, racer);
+}
+
 /* Does what the engine wants. Sets over, never calls done. */
 static void run(struct racer *racer)
 {
@@ -476,12 +492,9 @@ static void run(struct racer *racer)
 
 	apply_brake(racer);
 	while (!racer->over) {
-		bool has_action;
-
 		take_news(racer);
-		has_action = race_next_action(racer->race, clock_now_us(), &action);
 		trace_order(racer);
-		if (!has_action)
+		if (racer->over || !race_next_action(racer->race, clock_now_us(), &action))
 			break;
 		do_action(racer, &action);
 	}

@@ -82,7 +82,11 @@ struct racer_params {
 	bool until_first_byte; /* connected is who has sent a byte, which is left in the socket */
 	uid_t uid;	       /* for history and brake */
 	uint64_t partition;    /* of history */
-	uint64_t silence_us;   /* what has not answered for this long while another did is dead */
+	/*
+	 * What has not answered for this long while another one did is dead; where the round trip is
+	 * known, for three of them. 0: nothing is dead by silence.
+	 */
+	uint64_t silence_us;
 	/* race.attempt_timeout_us is the daemon's, and not the client's wish: what it ends is dead. */
 	bool is_timeout_proof;
 	racer_judge_fn *judge;
