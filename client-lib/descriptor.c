@@ -59,14 +59,19 @@ static int family_of(const json_t *endpoint)
 int descriptor_check(int fd, const json_t *parameters, const char *protocol)
 {
 	static const char *const ends[] = { "peer", "local" };
+	bool has_peer = family_of(json_object_get(parameters, "peer")) != AF_UNSPEC;
+	bool has_local = family_of(json_object_get(parameters, "local")) != AF_UNSPEC;
+	bool is_listening;
 	int domain;
 	struct stat status;
 
 	if (fstat(fd, &status) < 0 || !S_ISSOCK(status.st_mode))
 		return -EPROTO;
-	/* A connection's other end is not what a listening socket has. */
-	if (get_option(fd, SO_ACCEPTCONN) == 1 &&
-	    family_of(json_object_get(parameters, "peer")) != AF_UNSPEC)
+	/* A listening socket has no other end, and one without another end listens, or has datagrams. */
+	is_listening = get_option(fd, SO_ACCEPTCONN) == 1;
+	if (is_listening && has_peer)
+		return -EPROTO;
+	if (!is_listening && has_local && !has_peer && get_option(fd, SO_TYPE) != SOCK_DGRAM)
 		return -EPROTO;
 	domain = get_option(fd, SO_DOMAIN);
 	for (size_t i = 0; i < ARRAY_LEN(ends); i++) {

@@ -55,6 +55,7 @@ struct script {
 	size_t n_fds;	  /* TCP sockets that go with it */
 	int domain;	  /* of these; 0: AF_INET */
 	int type;	  /* 0: SOCK_STREAM */
+	int protocol;	  /* 0: that of the type */
 	bool pipes;	  /* send a pipe's end instead */
 	bool listening;
 	bool nonblocking;
@@ -82,7 +83,7 @@ static int child_make_fd(const struct script *script)
 	fd = socket(script->domain ? script->domain : AF_INET,
 		    (script->type ? script->type : SOCK_STREAM) |
 			    (script->nonblocking ? SOCK_NONBLOCK : 0),
-		    0);
+		    script->protocol);
 	return script->listening && listen(fd, 1) < 0 ? -1 : fd;
 }
 
@@ -434,6 +435,55 @@ START_TEST(descriptor_that_is_no_socket_is_refused_for_every_method)
 		ck_assert_int_eq(run(call), i == 0 ? 0 : -EPROTO);
 		fd = asock_call_take_fd(call);
 		ck_assert_int_eq(fd >= 0, i == 0);
+		(void)close_fd(fd);
+		asock_call_free(call);
+		peer_stop(&peer);
+	}
+}
+END_TEST
+
+#define BIND "org.asockd.Connector.Bind"
+#define BOUND                                                                   \
+	"{\"parameters\":{\"fileDescriptor\":0,\"local\":{\"family\":\"inet\"," \
+	"\"address\":\"0.0.0.0\",\"port\":8080},\"seal\":[]}}"
+
+START_TEST(descriptor_without_a_peer_listens_or_has_datagrams)
+{
+	static const struct {
+		struct script script;
+		const char *request;
+		int want;
+	} rows[] = {
+		{ { .reply = BOUND, .n_fds = 1, .listening = true }, NULL, 0 },
+		{ { .reply = BOUND, .n_fds = 1, .listening = true, .protocol = IPPROTO_MPTCP },
+		  NULL,
+		  0 },
+		{ { .reply = BOUND, .n_fds = 1, .type = SOCK_DGRAM }, "{\"protocol\":\"udp\"}", 0 },
+		{ { .reply = BOUND, .n_fds = 1 }, NULL, -EPROTO },
+		{ { .reply = BOUND, .n_fds = 1, .listening = true, .domain = AF_INET6 },
+		  NULL,
+		  -EPROTO },
+		{ { .reply = BOUND, .n_fds = 1, .type = SOCK_DGRAM }, NULL, -EPROTO },
+		{ { .reply = BOUND, .n_fds = 1, .listening = true },
+		  "{\"protocol\":\"udp\"}",
+		  -EPROTO },
+	};
+	CLEANUP(fd_closep) int probe = socket(AF_INET, SOCK_STREAM, IPPROTO_MPTCP);
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct asock_call *call = NULL;
+		struct peer peer;
+		int r, fd;
+
+		if (rows[i].script.protocol != 0 && !suite_has(probe >= 0, "multipath TCP"))
+			continue;
+		peer_start(&peer, &rows[i].script);
+		ck_assert_int_eq(asock_call_new(&call, peer.path), 0);
+		ck_assert_int_eq(asock_call_start(call, BIND, rows[i].request), 0);
+		r = run(call);
+		ck_assert_msg(r == rows[i].want, "row %zu: %d", i, r);
+		fd = asock_call_take_fd(call);
+		ck_assert_int_eq(fd >= 0, r == 0);
 		(void)close_fd(fd);
 		asock_call_free(call);
 		peer_stop(&peer);
@@ -1181,6 +1231,7 @@ SUITE_MAIN("client", connects_and_returns_descriptor_and_story,
 	   options_of_another_size_are_judged, unexpected_descriptors_are_closed,
 	   descriptor_that_is_not_what_the_reply_names_is_refused,
 	   descriptor_that_is_no_socket_is_refused_for_every_method,
+	   descriptor_without_a_peer_listens_or_has_datagrams,
 	   descriptor_lost_to_the_limit_is_emfile, replies_that_are_none_break_the_call,
 	   answers_before_the_last_are_told_one_by_one,
 	   answers_before_the_last_do_not_lengthen_the_time,
