@@ -204,7 +204,7 @@ void call_run(struct call *call, const struct request_params *params)
 		call_fail(call, r, NULL);
 		return;
 	}
-	if (request_start(call->request, on_request_done, call) < 0)
+	if (request_start(call->request, on_request_done, call) != 0)
 		finish_request(call);
 }
 

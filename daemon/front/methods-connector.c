@@ -8,6 +8,7 @@
 #include "daemon/front/destination.h"
 #include "daemon/front/replies.h"
 #include "daemon/front/socket-options.h"
+#include "daemon/resolve/name.h"
 #include "protocol/error.h"
 
 #define INTERFACE "org.asockd.Connector"
@@ -29,6 +30,16 @@ struct connect_parameters {
 
 static_assert(offsetof(struct connect_parameters, options) == 0, "as socket-options wants it");
 
+static const char *const bind_protocol_words[] = { "tcp", "udp", NULL }; /* as enum transport */
+
+struct bind_parameters {
+	struct socket_options options; /* first, see there */
+	const char *host, *service;
+	struct optional_int protocol, backlog, reuse_port, blocking;
+};
+
+static_assert(offsetof(struct bind_parameters, options) == 0, "as socket-options wants it");
+
 #define AT(field) offsetof(struct connect_parameters, field)
 
 static const struct parameter connect_table[] = {
@@ -49,6 +60,20 @@ static const struct parameter connect_table[] = {
 };
 
 #undef AT
+#define AT(field) offsetof(struct bind_parameters, field)
+
+static const struct parameter bind_table[] = {
+	{ "host", PARAMETER_STRING, .offset = AT(host) },
+	{ "service", PARAMETER_STRING, .offset = AT(service) },
+	{ "protocol", PARAMETER_WORD, .offset = AT(protocol), .words = bind_protocol_words },
+	{ "backlog", PARAMETER_INT, .offset = AT(backlog), .min = 1, .max = INT32_MAX },
+	{ "reusePort", PARAMETER_BOOL, .offset = AT(reuse_port) },
+	{ "blocking", PARAMETER_BOOL, .offset = AT(blocking) },
+	SOCKET_OPTIONS_PARAMETER,
+	{ 0 },
+};
+
+#undef AT
 
 /*
  * What does not go together: a first byte comes over TCP, and not before ours when Fast Open keeps the SYN back. And Fast
@@ -57,14 +82,17 @@ static const struct parameter connect_table[] = {
 static const char *find_contradiction(const struct connect_parameters *parameters)
 {
 	bool is_tcp = (enum transport)parameters->to.protocol.value == TRANSPORT_TCP;
-	struct address address;
+	const char *reason;
+	struct name name;
 
 	if (parameters->success.value == SUCCESS_FIRST_BYTE && !is_tcp)
 		return "success";
 	if (!parameters->options.fast_open.value)
 		return NULL;
-	if (parameters->success.value == SUCCESS_FIRST_BYTE ||
-	    address_parse_scoped(parameters->to.host, &address) < 0)
+	if (parameters->success.value == SUCCESS_FIRST_BYTE)
+		return "options.fastOpen";
+	/* A host that is neither has an error of its own, later. */
+	if (name_prepare(parameters->to.host, &name, &reason) == 0 && name.kind != NAME_LITERAL)
 		return "options.fastOpen";
 	return NULL;
 }
@@ -120,8 +148,56 @@ static void finish_connect(struct call *call, const struct request_result *resul
 	call_reply_fd(call, reply, fd);
 }
 
+/* What says the same twice, or nothing: host and service are what is bound to, and Fast Open is for who connects. */
+static const char *find_idle(const struct bind_parameters *parameters)
+{
+	if (parameters->options.bind_address)
+		return "options.bindAddress";
+	if (parameters->options.bind_port.is_set)
+		return "options.bindPort";
+	if (parameters->options.fast_open.value)
+		return "options.fastOpen";
+	if (parameters->backlog.is_set &&
+	    (enum transport)parameters->protocol.value == TRANSPORT_UDP)
+		return "backlog";
+	return NULL;
+}
+
+static void start_bind(struct call *call)
+{
+	struct bind_parameters parameters = { .blocking = { .value = 1 } };
+	struct request_params request = { .kind = REQUEST_BIND,
+					  .identity = call_get_params(call)->identity };
+	const char *bad_field;
+
+	if (!call_read_parameters(call, &parameters))
+		return;
+	bad_field = find_idle(&parameters);
+	if (!bad_field)
+		bad_field = socket_options_read(&parameters.options, &request.options);
+	if (bad_field) {
+		call_fail(call, -ASOCK_E_INVALID_PARAMETER,
+			  json_pack("{ss}", "parameter", bad_field));
+		return;
+	}
+	request.host = parameters.host;
+	request.service = parameters.service;
+	request.transport = (enum transport)parameters.protocol.value;
+	request.backlog = (int)parameters.backlog.value;
+	request.reuse_port = parameters.reuse_port.value;
+	request.blocking = parameters.blocking.value;
+	call_run(call, &request);
+}
+
+static void finish_bind(struct call *call, const struct request_result *result)
+{
+	call_reply_fd(call, replies_bound(result), request_take_fd(call_get_request(call)));
+}
+
 const struct method methods_connector[] = {
 	{ INTERFACE, "Connect", connect_table, .returns_descriptor = true, .start = start_connect,
 	  .finish = finish_connect },
+	{ INTERFACE, "Bind", bind_table, .returns_descriptor = true, .start = start_bind,
+	  .finish = finish_bind },
 	{ 0 },
 };

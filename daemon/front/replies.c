@@ -69,6 +69,17 @@ json_t *replies_connected(const struct request_result *result, size_t max_attemp
 	return members_finish(object, failed);
 }
 
+json_t *replies_bound(const struct request_result *result)
+{
+	json_t *object = json_object();
+	int failed = 0;
+
+	failed |= members_set_count(object, "fileDescriptor", 0);
+	failed |= members_set(object, "local", members_format_endpoint(&result->local, true));
+	failed |= members_set(object, "seal", json_array());
+	return members_finish(object, failed);
+}
+
 static const char *stage_name(enum request_stage stage)
 {
 	switch (stage) {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Results of requests as the JSON of the .varlink files: Connect's reply, and what any failure says. NULL: out of memory.
+ * Results of requests as the JSON of the .varlink files: the replies of Connect and Bind, and what any failure says. NULL: out of memory.
  */
 #pragma once
 
@@ -10,5 +10,7 @@
 
 /* Connect's reply with at most max_attempts of the attempts, the winner among them. */
 json_t *replies_connected(const struct request_result *result, size_t max_attempts);
+/* Bind's reply. */
+json_t *replies_bound(const struct request_result *result);
 /* The parameters of the error that result->status names. */
 json_t *replies_error(const struct request_result *result, const struct request_params *params);

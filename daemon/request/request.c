@@ -7,7 +7,7 @@
  * While RUNNING, a connect request has a service and a racer side by side: the answers of the one go into the other as
  * they come, so the race starts with the first family. The racer ends the request. Requests for addresses alone have no
  * racer: they collect the answers, and once one family is there the other has only a short while to follow. Requests for
- * records and names have an operation of their own.
+ * records and names have an operation of their own. A socket to listen on is made in request_start.
  */
 #include "daemon/request/request.h"
 
@@ -23,6 +23,7 @@
 #include "daemon/connect/racer.h"
 #include "daemon/connect/route.h"
 #include "daemon/policy/quota.h"
+#include "daemon/request/listening.h"
 #include "daemon/request/partition.h"
 #include "daemon/resolve/record.h"
 #include "protocol/error.h"
@@ -55,7 +56,10 @@ struct request {
 	int located; /* what came of the service */
 	int fault;   /* of an answer that could not be kept */
 	const char *reason;
-	int fd; /* owned: connected */
+	int bind_error;		      /* REQUEST_BIND, as the next two: -errno */
+	const char *failed_option;    /* static: that the error is about; NULL: none */
+	struct bindsock_params bound; /* where */
+	int fd;			      /* owned: connected, or bound */
 	struct endpoint peer, local;
 	request_done_fn *done;
 	void *arg;
@@ -72,7 +76,7 @@ int request_new(struct request **ret, const struct request_params *params, struc
 	request->env = env;
 	request->params = *params;
 	request->fd = -1;
-	if (params->kind != REQUEST_CONNECT) {
+	if (params->kind != REQUEST_CONNECT && params->kind != REQUEST_BIND) {
 		request->grace = evtimer_new(env->base, on_grace, request);
 		if (!request->grace)
 			return -ENOMEM;
@@ -177,8 +181,22 @@ bool request_may_dial(const struct request *request, const struct candidate *can
 
 bool request_may_hand_over(const struct request *request)
 {
-	return request->judged_generation == policy_get_generation(request->env->policy) ||
-	       judge_endpoint(request, &request->peer);
+	if (request->judged_generation == policy_get_generation(request->env->policy))
+		return true;
+	if (request->params.kind == REQUEST_BIND)
+		return listening_is_allowed(request->env->policy, &request->params.identity,
+					    &request->bound);
+	return judge_endpoint(request, &request->peer);
+}
+
+/* The mode that the client wants. */
+static int set_mode(const struct request *request)
+{
+	int off = 0;
+
+	if (!request->params.blocking)
+		return 0;
+	return ioctl(request->fd, FIONBIO, &off) < 0 ? -errno : 0;
 }
 
 /* The last steps on a connected socket: who it leads to, and the mode the client wants. */
@@ -186,7 +204,7 @@ static int take_winner(struct request *request)
 {
 	struct sockaddr_storage name;
 	socklen_t len = sizeof(name);
-	int off = 0, r;
+	int r;
 
 	request->fd = racer_take_fd(request->racer);
 	if (request->fd < 0)
@@ -195,9 +213,7 @@ static int take_winner(struct request *request)
 	if (getsockname(request->fd, (struct sockaddr *)&name, &len) < 0)
 		return -errno;
 	r = endpoint_from_sockaddr((struct sockaddr *)&name, len, &request->local);
-	if (r < 0 || !request->params.blocking)
-		return r;
-	return ioctl(request->fd, FIONBIO, &off) < 0 ? -errno : 0;
+	return r < 0 ? r : set_mode(request);
 }
 
 static void on_raced(struct racer *racer, int status, void *arg)
@@ -492,6 +508,28 @@ static int start_service(struct request *request)
 	return r < 0 ? r : service_start(request->service, on_answer, on_located, request);
 }
 
+static int start_bind(struct request *request)
+{
+	const struct listening_params params = { .host = request->params.host,
+						 .service = request->params.service,
+						 .transport = request->params.transport,
+						 .backlog = request->params.backlog,
+						 .reuse_port = request->params.reuse_port,
+						 .options = &request->params.options };
+	int r = listening_read(&params, request->env->resolver, &request->bound, &request->reason);
+
+	if (r < 0)
+		return r;
+	if (!listening_is_allowed(request->env->policy, &request->params.identity, &request->bound))
+		return -ASOCK_E_DENIED;
+	request->fd = bindsock_open(&request->bound, &request->local, &request->failed_option);
+	request->bind_error = request->fd < 0 ? request->fd : set_mode(request);
+	if (request->bind_error < 0)
+		return -ASOCK_E_CONNECT_FAILED;
+	request->bound.endpoint.port = request->local.port;
+	return 1;
+}
+
 static int start(struct request *request)
 {
 	if (!policy_allows_anything(request->env->policy, &request->params.identity)) {
@@ -509,6 +547,8 @@ static int start(struct request *request)
 		return start_record(request);
 	case REQUEST_ADDRESS:
 		return start_reverse(request);
+	case REQUEST_BIND:
+		return start_bind(request);
 	case REQUEST_CONNECT:
 	case REQUEST_RESOLVE:
 	case REQUEST_SERVICE:
@@ -532,8 +572,8 @@ int request_start(struct request *request, request_done_fn *done, void *arg)
 							      request->env->config->timeout_us);
 	r = start(request);
 	request->params.host = request->params.service = NULL;
-	if (r < 0) {
-		request->status = r;
+	if (r != 0) {
+		request->status = r < 0 ? r : 0;
 		request->finished_us = request->started_us;
 		request_cancel(request);
 	}
@@ -565,7 +605,8 @@ void request_get_result(const struct request *request, struct request_result *re
 		.resolve_us =
 			request->resolved_us > 0 ? request->resolved_us - request->started_us : 0,
 		.denied_stage = get_denied_stage(request),
-		.option = request->denied_option,
+		.option = request->denied_option ? request->denied_option : request->failed_option,
+		.headline = request->bind_error,
 		.stage = REQUEST_STAGE_RESOLVE,
 		.reason = request->reason,
 		.peer = request->peer,

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Operation: one request through all stages: policy on the options and the name, resolution, policy on each address, race
- * (or, for a resolution alone, order). It owns its sub-operations and its deadline, and knows nothing of frames and JSON.
+ * (or, for a resolution alone, order; or a socket to listen on). It owns its sub-operations and its deadline, and knows nothing of frames and JSON.
  */
 #pragma once
 
@@ -43,7 +43,8 @@ enum request_kind {
 	REQUEST_SERVICE, /* the targets of a service: its SRV records are wanted, not what stands in for them */
 	REQUEST_RECORD,	 /* the records of one type */
 	REQUEST_ADDRESS, /* the names of an address */
-	REQUEST_EXPLAIN	 /* what REQUEST_CONNECT would try, without trying */
+	REQUEST_BIND, /* a socket to listen on; host and service may be NULL; over when request_start returns */
+	REQUEST_EXPLAIN /* what REQUEST_CONNECT would try, without trying */
 };
 
 struct request_params {
@@ -61,6 +62,8 @@ struct request_params {
 		grace_us; /* REQUEST_RESOLVE: with one family there, the other may take this long; 0: LIMIT_RESOLVE_GRACE_USEC */
 	bool blocking;	  /* the descriptor is handed over without O_NONBLOCK */
 	bool until_first_byte; /* REQUEST_CONNECT: connected is who has sent a byte; TCP only */
+	int backlog;	       /* REQUEST_BIND, as reuse_port; see bindsock_params */
+	bool reuse_port;
 	struct sockopts options;
 	struct identity identity;
 };
@@ -94,8 +97,8 @@ struct request_result {
 	int headline;		     /* for -ASOCK_E_CONNECT_FAILED: -errno of the whole */
 	const struct race_attempt *attempts;
 	size_t n_attempts;
-	size_t winner; /* index in attempts; REQUEST_CONNECT with status 0 only */
-	struct endpoint peer, local;
+	size_t winner;		     /* index in attempts; REQUEST_CONNECT with status 0 only */
+	struct endpoint peer, local; /* peer: REQUEST_CONNECT only; local: _BIND too */
 	const struct candidate *candidates; /* REQUEST_RESOLVE, _SERVICE, _EXPLAIN: in order */
 	size_t n_candidates;
 	const struct service_target
@@ -113,7 +116,10 @@ typedef void request_done_fn(struct request *request, int status, void *arg);
 
 MUST_CHECK int request_new(struct request **ret, const struct request_params *params,
 			   struct request_env *env);
-/* < 0: an outcome or a fault known at once (request_get_result tells more); done will not be called. */
+/*
+ * < 0: an outcome or a fault known at once, 1: it is done already (request_get_result tells more); then done will not be
+ * called.
+ */
 MUST_CHECK int request_start(struct request *request, request_done_fn *done, void *arg);
 void request_cancel(struct request *request);
 struct request *request_free(struct request *request);
@@ -124,8 +130,8 @@ void request_get_result(const struct request *request, struct request_result *re
 /* REQUEST_EXPLAIN: whether the policy would let this candidate be dialled. */
 bool request_may_dial(const struct request *request, const struct candidate *candidate);
 
-/* Judges the winner once more when the policy has changed since it was dialled; false: it may not be handed over. */
+/* Judges the winner, or where it is bound, once more when the policy has changed since; false: it may not be handed over. */
 bool request_may_hand_over(const struct request *request);
 
-/* The connected descriptor, close-on-exec, in the blocking mode asked for; -1: there is none. */
+/* The connected or bound descriptor, close-on-exec, in the blocking mode asked for; -1: there is none. */
 int request_take_fd(struct request *request);

@@ -178,12 +178,14 @@ static bool try(struct scene *scene, const char *text, size_t n, size_t *ret_n_l
 	return good;
 }
 
-static void fail_each(const char *text)
+static void fail_each_under(const char *rules, const char *text)
 {
 	struct scene scene;
 	size_t n_left = 0;
 
 	scene_open(&scene);
+	if (rules)
+		front_rig_set_rules(&scene.rig, rules);
 	ck_assert_msg(try(&scene, text, N_MAX, &n_left), "it does not even work with memory");
 	ck_assert_uint_lt(n_left, N_MAX - 5); /* allocations are seen at all */
 	n_left = 0;
@@ -194,6 +196,11 @@ static void fail_each(const char *text)
 		ck_assert_uint_lt(n, N_MAX);
 	}
 	scene_close(&scene);
+}
+
+static void fail_each(const char *text)
+{
+	fail_each_under(NULL, text);
 }
 
 START_TEST(a_connection_to_a_literal)
@@ -224,6 +231,14 @@ START_TEST(a_resolution)
 	fail_each(
 		"{\"method\":\"org.asockd.Resolver.ResolveSockaddr\",\"parameters\":{\"host\":\"" FRONT_HOST_TWO
 		"\"}}");
+}
+END_TEST
+
+START_TEST(a_socket_to_listen_on)
+{
+	fail_each_under(
+		"[Role all]\nMatch=netns:same\nMode=open\nAllow=listen tcp *:*\n",
+		"{\"method\":\"org.asockd.Connector.Bind\",\"parameters\":{\"host\":\"127.0.0.1\"}}");
 }
 END_TEST
 
@@ -273,6 +288,7 @@ int main(void)
 				 a_resolution_of_records,
 				 a_resolution_of_an_address,
 				 an_explanation,
+				 a_socket_to_listen_on,
 				 methods_that_wait_for_nothing };
 
 	json_set_alloc_funcs(malloc_or_fail, free);

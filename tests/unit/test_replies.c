@@ -128,6 +128,19 @@ START_TEST(reply_of_connect_is_as_the_file_says)
 }
 END_TEST
 
+START_TEST(reply_of_bind_is_as_the_file_says)
+{
+	struct request_result result = { .local = make_endpoint("::1", 8080) };
+	CLEANUP(json_decrefp) json_t *reply = replies_bound(&result);
+
+	idl_check_reply("org.asockd.Connector", "Bind", reply);
+	ck_assert_int_eq(get_int(reply, "fileDescriptor"), 0);
+	ck_assert_str_eq(get_string(json_object_get(reply, "local"), "address"), "::1");
+	ck_assert_int_eq(get_int(json_object_get(reply, "local"), "port"), 8080);
+	ck_assert_uint_eq(json_array_size(json_object_get(reply, "seal")), 0);
+}
+END_TEST
+
 START_TEST(winner_is_listed_once_wherever_it_stands)
 {
 	static const size_t maxima[] = { 1, 2, 3, 6, 12, N_ATTEMPTS, 2 * N_ATTEMPTS };
@@ -799,7 +812,7 @@ START_TEST(failure_lists_at_most_twelve_attempts_and_counts_the_rest)
 }
 END_TEST
 
-SUITE_MAIN("replies", reply_of_connect_is_as_the_file_says,
+SUITE_MAIN("replies", reply_of_connect_is_as_the_file_says, reply_of_bind_is_as_the_file_says,
 	   winner_is_listed_once_wherever_it_stands, link_local_address_has_its_zone_beside_it,
 	   reply_of_resolve_is_as_the_file_says, extended_error_without_name_and_text_is_a_number,
 	   targets_of_a_service_have_their_own_addresses, records_have_the_owners_of_their_chain,
