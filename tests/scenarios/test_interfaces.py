@@ -7,7 +7,7 @@ import upstream
 from daemon import source_dir
 from idl import Interface
 from upstream import Upstream
-from wire import (CONNECT, DUMP_CACHE, EXPLAIN, FLUSH_CACHE, LIST_SERVERS, PING, RESOLVE,
+from wire import (BIND, CONNECT, DUMP_CACHE, EXPLAIN, FLUSH_CACHE, LIST_SERVERS, PING, RESOLVE,
                   RESOLVE_ADDRESS, RESOLVE_RECORD, RESOLVE_SERVICE, SERVICE, WHOAMI, Client)
 
 INTERFACES = {path.stem: Interface(path.read_text())
@@ -26,11 +26,15 @@ GOOD = {
     RESOLVE_RECORD: {"name": "alias.dns.test", "type": "A"},
     RESOLVE_ADDRESS: {"address": "127.0.0.1"},
     CONNECT: {"host": "both.test", "service": "{port}"},
+    BIND: {"host": "::1", "protocol": "tcp", "options": {"noDelay": True}},
     LIST_SERVERS: {},
     DUMP_CACHE: {},
     FLUSH_CACHE: {"name": "*.test", "type": "A", "kind": "positive"},
     EXPLAIN: {"target": "dns.test:80"},
 }
+
+# What a method needs of the policy.
+RULES = {BIND: "[Role all]\nMatch=netns:same\nMode=open\nAllow=listen tcp *:*\n"}
 
 # These answer on the control socket alone.
 CONTROL = {LIST_SERVERS, DUMP_CACHE, FLUSH_CACHE, EXPLAIN}
@@ -59,6 +63,11 @@ BAD = [
     (CONNECT, {"host": "v4.test", "service": "1"}, "org.asockd.Connector.ConnectFailed"),
     (CONNECT, {"host": "169.254.169.254", "service": "80"}, "org.asockd.Connector.Denied"),
     (CONNECT, {"host": "v4.test", "service": "1", "options": {"mark": 1}}, "org.asockd.Connector.Denied"),
+    (CONNECT, {"host": "v4.test", "service": "1", "options": {"congestion": "none"}},
+     "org.asockd.Connector.ConnectFailed"),
+    (BIND, {"host": "127.0.0.1"}, "org.asockd.Connector.Denied"),
+    (BIND, {"host": "localhost"}, "org.asockd.Resolver.InvalidName"),
+    (BIND, {"service": "no-such-service"}, "org.asockd.Resolver.UnknownService"),
 ]
 
 # Calls that fail with a name server that answers as make_upstream() has it.
@@ -122,7 +131,7 @@ def test_there_is_a_good_call_for_each_method():
 
 @pytest.mark.parametrize("method", METHODS)
 def test_reply_is_as_described(start, greeter, made_upstream, method):
-    daemon = start(hosts=HOSTS, resolve=made_upstream.lines())
+    daemon = start(RULES.get(method, ""), hosts=HOSTS, resolve=made_upstream.lines())
     parameters = {name: value.format(port=greeter.port) if isinstance(value, str) else value
                   for name, value in GOOD[method].items()}
     check_reply(method, ask(daemon, method, parameters, daemon.control if method in CONTROL else None))

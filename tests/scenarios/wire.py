@@ -23,6 +23,7 @@ SERVICE = "org.varlink.service"
 PING = MANAGER + ".Ping"
 WHOAMI = MANAGER + ".Whoami"
 CONNECT = CONNECTOR + ".Connect"
+BIND = CONNECTOR + ".Bind"
 RESOLVE = RESOLVER + ".ResolveSockaddr"
 RESOLVE_SERVICE = RESOLVER + ".ResolveService"
 RESOLVE_RECORD = RESOLVER + ".ResolveRecord"
@@ -126,7 +127,15 @@ class Client:
             parameters["host"] = host
         if service is not None:
             parameters["service"] = str(service)
-        self.send(CONNECT, parameters)
+        return self.call_for_socket(CONNECT, parameters)
+
+    def bind(self, **parameters):
+        """Calls Bind; answers (parameters of the reply, bound socket)."""
+        return self.call_for_socket(BIND, parameters)
+
+    def call_for_socket(self, method, parameters):
+        """Calls what answers with a descriptor."""
+        self.send(method, parameters)
         reply, connection = self.receive()
         parameters = result(reply)
         assert connection is not None, "no descriptor came with the reply"

@@ -6,6 +6,8 @@
 #include "daemon/connect/bindsock.h"
 
 #include <fcntl.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <net/if.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -13,7 +15,9 @@
 #include <sched.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 
 #include "tests/support/suite.h"
 
@@ -173,6 +177,38 @@ START_TEST(the_wildcards_are_what_they_say)
 }
 END_TEST
 
+/* From now on socket() knows no IPv6, as on a kernel that was built or started without. */
+static bool forget_ipv6(void)
+{
+	struct sock_filter filter[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_socket, 0, 3),
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, args[0])),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, AF_INET6, 0, 1),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EAFNOSUPPORT),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+	};
+	struct sock_fprog program = { .len = ARRAY_LEN(filter), .filter = filter };
+
+	return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 &&
+	       prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) == 0;
+}
+
+START_TEST(without_ipv6_all_addresses_are_those_of_ipv4)
+{
+	struct bindsock_params dual = at(NULL, 0), six = at("::", 0);
+	struct endpoint local;
+	CLEANUP(fd_closep) int fd = -1;
+
+	if (!suite_has(forget_ipv6(), "seccomp"))
+		return;
+	fd = open_good(&dual, &local);
+	ck_assert_int_eq(local.address.family, AF_INET);
+	ck_assert_int_eq(try_connect("127.0.0.1", local.port, SOCK_STREAM), 0);
+	check_failure(&six, -EAFNOSUPPORT, NULL);
+}
+END_TEST
+
 START_TEST(what_is_taken_or_not_there_is_told)
 {
 	struct bindsock_params params = at("127.0.0.1", 0);
@@ -293,7 +329,7 @@ START_TEST(multipath_listens_for_both)
 END_TEST
 
 SUITE_MAIN("bindsock", a_tcp_socket_listens_where_it_says, a_udp_socket_is_bound,
-	   the_wildcards_are_what_they_say, what_is_taken_or_not_there_is_told,
-	   a_port_whose_connections_are_over_can_be_had_again,
+	   the_wildcards_are_what_they_say, without_ipv6_all_addresses_are_those_of_ipv4,
+	   what_is_taken_or_not_there_is_told, a_port_whose_connections_are_over_can_be_had_again,
 	   a_port_is_shared_by_those_who_both_ask_for_it, the_queue_is_as_long_as_was_asked_for,
 	   options_are_set_or_named, multipath_listens_for_both)
