@@ -13,6 +13,7 @@
  */
 #define REPLIES_MAX 64
 #define NEWS_MAX    64 /* taken at once; what is left is taken the next time */
+#define NEWS_BYTES  8192
 
 union reply {
 	struct nlmsghdr header;
@@ -96,6 +97,31 @@ static int read_messages(struct netlink_span reply, netlink_message_fn *on_messa
 			return r;
 	}
 	return 0;
+}
+
+bool netlink_read_news(int fd, netlink_message_fn *on_message, void *arg)
+{
+	bool is_whole = true, is_torn;
+	char bytes[NEWS_BYTES];
+
+	for (int i = 0; i < NEWS_MAX; i++) {
+		struct sockaddr_nl from = { .nl_pid = UINT32_MAX };
+		socklen_t from_len = sizeof(from);
+		ssize_t n =
+			recvfrom(fd, bytes, sizeof(bytes), 0, (struct sockaddr *)&from, &from_len);
+		int r;
+
+		if (n < 0 && errno != ENOBUFS)
+			break;
+		is_whole = is_whole && n >= 0;
+		/* Whoever may do so can send here, too. */
+		if (n < 0 || from.nl_pid != 0)
+			continue;
+		r = read_messages((struct netlink_span){ bytes, (size_t)n }, on_message, arg,
+				  &is_torn);
+		(void)r; /* of one that is cut nothing is read */
+	}
+	return is_whole;
 }
 
 int netlink_dump(const void *question, size_t len, netlink_message_fn *on_message, void *arg,

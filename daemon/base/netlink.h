@@ -37,6 +37,11 @@ bool netlink_take_news(int fd, netlink_news_fn *on_news, void *arg);
 typedef int netlink_message_fn(uint16_t type, struct netlink_span body, void *arg);
 
 /*
+ * As netlink_take_news, but with what they say, which is at most 8 KiB each, and of the kernel alone. false: some were lost.
+ */
+bool netlink_read_news(int fd, netlink_message_fn *on_message, void *arg);
+
+/*
  * Puts a question whose answer is a list (NLM_F_DUMP), 2 MiB of which are read at most. *ret_is_torn is set, never cleared: it
  * changed meanwhile. 0: that was all; > 0: on_message's; -EIO: it could not be asked or failed.
  */

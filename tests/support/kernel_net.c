@@ -8,6 +8,7 @@
 #include <linux/neighbour.h>
 #include <linux/rtnetlink.h>
 #include <net/if.h>
+#include <netinet/in.h>
 #include <poll.h>
 #include <sched.h>
 #include <string.h>
@@ -197,4 +198,41 @@ int kernel_net_make_tun(const char *name, unsigned long type)
 int kernel_net_make_tap(const char *name)
 {
 	return make_interface(name, IFF_TAP, 0);
+}
+
+/* The Internet checksum (RFC 1071) over the pseudo-header (RFC 8200 section 8.1) and the message. */
+static void set_checksum(uint8_t *ipv6, size_t len)
+{
+	uint32_t sum = (uint32_t)len + IPPROTO_ICMPV6;
+
+	for (size_t i = 8; i < 40 + len; i += 2)
+		sum += (uint32_t)ipv6[i] << 8 | ipv6[i + 1];
+	while (sum > 0xffff)
+		sum = (sum & 0xffff) + (sum >> 16);
+	ipv6[42] = (uint8_t)(~sum >> 8);
+	ipv6[43] = (uint8_t)~sum;
+}
+
+void kernel_net_advertise(int tap, const uint8_t *options, size_t len)
+{
+	static const uint8_t ethernet[14] = {
+		0x33, 0x33, 0, 0, 0, 1, 2, 0, 0, 0, 0, 1, 0x86, 0xdd
+	};
+	/* From fe80::1 to ff02::1, hop limit 255. */
+	static const uint8_t ipv6[40] = {
+		0x60, [6] = IPPROTO_ICMPV6, 255, 0xfe, 0x80, [23] = 1, 0xff, 2, [39] = 1
+	};
+	static const uint8_t advertisement[16] = { 134, [4] = 64 }; /* no default router */
+	uint8_t frame[512];
+	size_t n = sizeof(advertisement) + len;
+
+	ck_assert_uint_le(14 + 40 + n, sizeof(frame));
+	memcpy(frame, ethernet, 14);
+	memcpy(frame + 14, ipv6, 40);
+	frame[14 + 4] = (uint8_t)(n >> 8);
+	frame[14 + 5] = (uint8_t)n;
+	memcpy(frame + 54, advertisement, sizeof(advertisement));
+	memcpy(frame + 54 + sizeof(advertisement), options, len);
+	set_checksum(frame + 14, n);
+	ck_assert_int_eq(write(tap, frame, 54 + n), (ssize_t)(54 + n));
 }

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #define KERNEL_NET_FOREVER UINT32_MAX
@@ -46,3 +47,6 @@ void kernel_net_route(const struct kernel_net_route *route);
 /* type RTM_NEWNEIGH, RTM_DELNEIGH; the last byte of its MAC. */
 void kernel_net_neighbour(unsigned short type, unsigned int interface, const char *address,
 			  uint8_t mac);
+
+/* What arrives on a tap: an advertisement of the router fe80::1 with these options, each a whole number of eight bytes. */
+void kernel_net_advertise(int tap, const uint8_t *options, size_t len);
