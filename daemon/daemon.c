@@ -23,6 +23,7 @@
 #include "daemon/front/env.h"
 #include "daemon/front/listener.h"
 #include "daemon/policy/quota.h"
+#include "daemon/resolve/nat64-discovery.h"
 #include "daemon/resolve/resolve.h"
 #include "protocol/text.h"
 
@@ -44,7 +45,7 @@ struct own_path {
 struct daemon {
 	struct daemon_params params;
 	struct config *config; /* owned */
-	struct front_env env;  /* its base, resolver, policy, quota, racing and closer are owned */
+	struct front_env env;  /* all that request points to but config, and closer are owned */
 	char **socket_names;   /* owned, NULL-terminated: of the sockets from systemd */
 	struct listener *listeners[LISTENERS_MAX];
 	size_t n_listeners;
@@ -104,12 +105,40 @@ static void fit_limits(struct config *config)
 	lower("QuestionsInFlight", &config->questions_in_flight, files.rlim_cur / 16);
 }
 
+/* The policy judges by all prefixes, whoever has told them. */
+static void on_prefixes(const struct nat64_setting *setting, const struct nat64_prefix *told,
+			size_t n_told, void *arg)
+{
+	struct daemon *daemon = arg;
+
+	policy_set_prefixes(daemon->env.request.policy, setting->prefixes, setting->n, told,
+			    n_told);
+}
+
+/* The resolver, when there is one, takes new files and servers. */
+static int configure_resolver(struct daemon *daemon, const struct config *config)
+{
+	struct request_env *env = &daemon->env.request;
+	struct resolver_params resolver = resolver_params_of(config);
+	struct nat64_discovery_params nat64 = { .network = env->racing.network,
+						.changed = on_prefixes,
+						.arg = daemon };
+	int r;
+
+	if (env->nat64)
+		return resolver_configure(env->resolver, &resolver);
+	r = resolver_new(&env->resolver, &resolver, env->base);
+	if (r < 0)
+		return r;
+	nat64.lookups = resolver_get_lookups(env->resolver);
+	return nat64_discovery_new(&env->nat64, &nat64, env->base);
+}
+
 /* Loads the configuration and puts it in force as a whole, or leaves everything as it is. Logs what is wrong. */
 static int load_config(struct daemon *daemon)
 {
 	const struct daemon_params *params = &daemon->params;
 	CLEANUP(config_freep) struct config *config = NULL;
-	struct resolver_params resolver;
 	struct ini_error error;
 	int r = config_load(&config, &params->config, &error);
 
@@ -118,11 +147,7 @@ static int load_config(struct daemon *daemon)
 		return r;
 	}
 	fit_limits(config);
-	resolver = resolver_params_of(config);
-	r = daemon->env.request.resolver
-		    ? resolver_configure(daemon->env.request.resolver, &resolver)
-		    : resolver_new(&daemon->env.request.resolver, &resolver,
-				   daemon->env.request.base);
+	r = configure_resolver(daemon, config);
 	if (r == 0)
 		r = gai_conf_configure(daemon->env.request.racing.sorting.gai_conf,
 				       config->gai_conf);
@@ -131,6 +156,7 @@ static int load_config(struct daemon *daemon)
 		return r;
 	}
 	policy_adopt_rules(daemon->env.request.policy, &config->rules);
+	nat64_discovery_configure(daemon->env.request.nat64, &config->nat64);
 	brake_configure(daemon->env.request.racing.brake, (uint32_t)config->spare_attempts_per_s);
 	log_set_level(params->has_log_level ? params->log_level : config->log_level);
 	config_free(daemon->config);
@@ -435,6 +461,7 @@ struct daemon *daemon_free(struct daemon *daemon)
 	for (size_t i = 0; i < ARRAY_LEN(events); i++)
 		if (events[i])
 			event_free(events[i]);
+	nat64_discovery_free(daemon->env.request.nat64);
 	resolver_free(daemon->env.request.resolver);
 	policy_free(daemon->env.request.policy);
 	quota_free(daemon->env.request.quota);

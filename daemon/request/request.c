@@ -25,6 +25,7 @@
 #include "daemon/policy/quota.h"
 #include "daemon/request/listening.h"
 #include "daemon/request/partition.h"
+#include "daemon/request/translation.h"
 #include "daemon/resolve/record.h"
 #include "protocol/error.h"
 
@@ -38,10 +39,11 @@ struct request {
 	enum request_state state;
 	struct request_env *env;
 	struct request_params params;
-	struct service *service;      /* owned: of a host */
-	struct record_lookup *record; /* owned: REQUEST_RECORD only */
-	struct reverse *reverse;      /* owned: REQUEST_ADDRESS only */
-	struct racer *racer;	      /* owned; REQUEST_CONNECT only */
+	struct service *service;	/* owned: of a host */
+	struct record_lookup *record;	/* owned: REQUEST_RECORD only */
+	struct reverse *reverse;	/* owned: REQUEST_ADDRESS only */
+	struct racer *racer;		/* owned; REQUEST_CONNECT only */
+	struct translation translation; /* likewise: before the racer */
 	struct event *grace;   /* owned; for addresses alone: the second family's time is up */
 	struct addrlist found; /* likewise */
 	struct ordering_reason *reasons; /* owned; REQUEST_EXPLAIN only, as the next three */
@@ -93,6 +95,7 @@ void request_cancel(struct request *request)
 		record_cancel(request->record);
 	if (request->reverse)
 		reverse_cancel(request->reverse);
+	translation_done(&request->translation);
 	if (request->racer)
 		racer_cancel(request->racer);
 	if (request->grace)
@@ -137,13 +140,24 @@ static bool on_judge_name(const char *name, void *arg)
 	return allowed;
 }
 
+/* Whether it is the daemon's own, in any of its forms. To a client in the daemon's own namespace these are its own too. */
+static bool is_own(const struct request *request, const struct address *address)
+{
+	struct address forms[POLICY_FORMS_MAX];
+	size_t n = request->params.identity.same_netns
+			   ? 0
+			   : policy_get_forms(request->env->policy, address, forms);
+
+	for (size_t i = 0; i < n; i++)
+		if (route_is_own(&forms[i]))
+			return true;
+	return false;
+}
+
 static bool judge_endpoint(const struct request *request, const struct endpoint *endpoint)
 {
-	const struct identity *identity = &request->params.identity;
-
-	/* To a client in the daemon's own namespace the daemon's addresses are its own. */
-	return policy_allows_endpoint(request->env->policy, identity, endpoint,
-				      !identity->same_netns && route_is_own(&endpoint->address));
+	return policy_allows_endpoint(request->env->policy, &request->params.identity, endpoint,
+				      is_own(request, &endpoint->address));
 }
 
 /* The user has an account, for the call or the connection is charged to it: no memory is needed. */
@@ -277,6 +291,24 @@ static uint64_t value_or(uint64_t value, uint64_t configured)
 	return value > 0 ? value : configured;
 }
 
+static int on_pass(int family, int status, const struct candidate *items, size_t n, bool is_last,
+		   void *arg)
+{
+	struct request *request = arg;
+
+	return racer_add_answer(request->racer, family, status, items, n, is_last);
+}
+
+/* An answer that was lost ends its family, or the race would wait for it. */
+static void on_lost(int family, int status, void *arg)
+{
+	struct request *request = arg;
+
+	request->fault = status;
+	if (request->racer && racer_add_answer(request->racer, family, status, NULL, 0, true) < 0)
+		request->fault = -ENOMEM;
+}
+
 static void on_answer(struct service *service, int family, int status,
 		      const struct candidate *items, size_t n, bool is_last, void *arg)
 {
@@ -287,10 +319,7 @@ static void on_answer(struct service *service, int family, int status,
 	if (n > 0 && request->resolved_us == 0)
 		request->resolved_us = clock_now_us();
 	if (request->racer) {
-		r = racer_add_answer(request->racer, family, status, items, n, is_last);
-		/* Or it would wait for it. */
-		if (r < 0 && racer_add_answer(request->racer, family, r, NULL, 0, true) < 0)
-			r = -ENOMEM;
+		r = translation_put(&request->translation, family, status, items, n, is_last);
 	} else {
 		for (size_t i = 0; i < n && r == 0; i++)
 			r = addrlist_add(&request->found, &items[i]);
@@ -303,7 +332,7 @@ static void on_answer(struct service *service, int family, int status,
 		}
 	}
 	if (r < 0)
-		request->fault = r;
+		on_lost(family, r, request);
 }
 
 /* Puts what was found into the order in which Connect would try it. */
@@ -374,6 +403,26 @@ static struct racer_env get_racer_env(const struct request *request)
 	return env;
 }
 
+static bool on_translate(struct address *address, void *arg)
+{
+	struct request *request = arg;
+
+	return translation_apply(&request->translation, address);
+}
+
+/* Beside the questions for the host: it takes no longer than they do. */
+static void start_translation(struct request *request)
+{
+	request->translation.discovery = request->env->nat64;
+	request->translation.sorting = &request->env->racing.sorting;
+	request->translation.is_judged =
+		policy_is_confined(request->env->policy, &request->params.identity);
+	request->translation.pass = on_pass;
+	request->translation.failed = on_lost;
+	request->translation.arg = request;
+	translation_start(&request->translation);
+}
+
 static int start_racer(struct request *request)
 {
 	const struct config *config = request->env->config;
@@ -402,10 +451,12 @@ static int start_racer(struct request *request)
 		.judge = on_judge_candidate,
 		.count = on_count,
 		.is_braked = on_brake,
+		.translate = on_translate,
 		.arg = request,
 	};
 	int r = racer_new(&request->racer, &params, request->env->base);
 
+	start_translation(request);
 	return r < 0 ? r : racer_start(request->racer, on_raced, request);
 }
 

@@ -23,6 +23,7 @@
 #include "daemon/resolve/service.h"
 
 struct event_base;
+struct nat64_discovery;
 struct request;
 struct quota;
 struct resolver;
@@ -34,6 +35,7 @@ struct request_env {
 	struct policy *policy;
 	struct quota *quota;
 	struct racer_env racing;
+	struct nat64_discovery *nat64; /* NULL: nothing is translated */
 	const struct config *config;
 };
 
