@@ -19,6 +19,8 @@ from daemon import Daemon, build_dir, tool  # noqa: E402
 from needs import require_program, require_root  # noqa: E402
 from nsd import Nsd  # noqa: E402
 from peers import Greeter  # noqa: E402
+from racematrix import SCENARIOS  # noqa: E402
+from racerig import RaceRig  # noqa: E402
 from rig import Rig  # noqa: E402
 from upstream import Upstream  # noqa: E402
 from wire import Client  # noqa: E402
@@ -60,6 +62,13 @@ def nsd(rig):
     require_program("nsd")
     with Nsd(rig) as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def races():
+    """The wire on which races are measured."""
+    with RaceRig(SCENARIOS) as made:
+        yield made
 
 
 @pytest.fixture
