@@ -138,6 +138,18 @@ class Run:
         client.send(wire.CONNECT, call)
         return self.finish(client, began)
 
+    def trace(self, client, **parameters):
+        """Connects once and has it told; (events, Result)."""
+        call = {"host": self.host, "service": str(self.scenario.port),
+                **self.scenario.call, **parameters}
+        began, events = now_us(), []
+        client.send(wire.CONNECT, call, more=True)
+        while True:
+            reply, connection = client.receive()
+            if not reply.get("continues"):
+                return events, Result(self, began, now_us(), reply, connection)
+            events.append(reply["parameters"]["event"])
+
     def finish(self, client, began):
         """Reads the reply of a call that began then; the connection is kept in the Result."""
         reply, connection = client.receive()
@@ -459,6 +471,10 @@ class RaceRig(Rig):
                 {rules}
             }}
             }}""")
+
+    def tcp_metrics(self):
+        """What the client's kernel remembers of its TCP connections, as text."""
+        return run("ip", "-n", self.client, "tcp_metrics", "show")
 
     def mend_server(self):
         """They all answer again."""

@@ -225,11 +225,11 @@ def first_syns(run):
 
 
 def test_a_thousand_races_at_once(races):
-    """Each to a host of its own whose IPv6 is dead. All are connected, nothing is left. Half of the names
-    are asked for, which is as many questions at a time as the daemon's descriptors allow."""
+    """Each to a host of its own whose IPv6 is dead. All are connected, nothing is left. Not all names are
+    asked for, since with few descriptors QuestionsInFlight= is low."""
     config = "[Connect]\nSpareAttemptsPerSec=1000000\n[Limits]\nCallsInFlightPerUid=600\n"
     runs = [races.new_run("cad") for _ in range(1000)]
-    hosts = "".join(f"{text} {run.host}\n" for run in runs[::2] for text in run.addresses)
+    hosts = "".join(f"{text} {run.host}\n" for run in runs[300:] for text in run.addresses)
     with races.daemon(config, hosts=hosts) as daemon:
         answers = call_many(races, daemon, runs)
         errors = [reply for _, _, reply in answers if "error" in reply]

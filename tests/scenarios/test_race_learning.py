@@ -7,11 +7,13 @@ ASOCKD_SLOW=1; those of refusals for ten seconds, which is tested always.
 """
 
 import json
+import socket
 import time
 
 import pytest
 
 import wire
+from daemon import wait_for
 from racematrix import attempt_delays, cold_ms, same_name, warm_ms
 from racerig import CLOSING, is_slow_build, median, now_us
 from wire import Client
@@ -249,6 +251,35 @@ def test_network_change_forgets_who_is_dead(races, learner):
         assert connect(client, run).order == "4.1"
     finally:
         races.ip(races.client, "route replace default via 3fff:c::1 dev wire0 src 3fff:c::2")
+
+
+def test_round_trips_are_kept_for_the_return(races, learner):
+    """What was measured in one network is of no use in another, and is when the host comes back."""
+    run = races.new_run("rtt8a")
+    slow, fast = run.addresses
+    _, client = learner(hosts=f"{slow} slow.name.test\n{fast} fast.name.test\n")
+    for host in ("slow.name.test", "fast.name.test"):
+        client.connect(host, "7000")[1].close()
+    assert connect(client, run).order == "6.2"
+    races.ip(races.client, "route replace default via 3fff:c::7 dev wire0 src 3fff:c::2")
+    try:
+        assert connect(client, run).order == "6.1 6.2"
+    finally:
+        races.ip(races.client, "route replace default via 3fff:c::1 dev wire0 src 3fff:c::2")
+    assert connect(client, run).order == "6.2"
+
+
+def test_what_the_kernel_has_measured_counts(races, learner):
+    """N5: another program has talked to both; the first request of all knows which one is near."""
+    run = races.new_run("rtt8a")
+    for text in run.addresses:
+        with races.entered(races.client), socket.create_connection((text, 7000), 5) as connection:
+            assert connection.recv(100) == b"greetings\n"
+            connection.sendall(b"x" * 100)
+            assert connection.recv(100) == b"x" * 100
+    wait_for(lambda: all(text in races.tcp_metrics() for text in run.addresses), "the kernel's memory")
+    _, client = learner()
+    assert connect(client, run).order == "6.2"
 
 
 def test_dislike_is_remembered(races, learner):
