@@ -2,8 +2,9 @@
 """The tables of races, asserted: the scenarios and what they may cost are in racematrix.py, and
 tests/bench/race.py prints the same as tables.
 
-All columns are measured once, several at a time. A median is held against its bound with some room for
-a busy machine, more where the programs are built with sanitizers; a single one against a wide bound.
+All columns are measured once, several at a time. The best of three is held against the bound with a little
+room, and all of them with much, since the machine is small and busy, and with more where the programs are
+built with sanitizers. The tests behind are about parts of a millisecond, and measure one thing at a time.
 """
 
 import concurrent.futures
@@ -42,7 +43,8 @@ def check(results, bounds, winners, read):
         [(result.order, result.winner) for result in results]
     values = [read(result) for result in results]
     assert min(values) > bounds.low - 1, values
-    assert median(values) < bounds.high + ROOM_MS, values
+    assert min(values) < bounds.high + ROOM_MS, values
+    assert median(values) < bounds.high + 5 * ROOM_MS, values
     assert max(values) < bounds.high + WIDE_MS, values
 
 
