@@ -3,16 +3,14 @@
 scripted one (fakedaemon.py), so that every answer and every error can be had at will."""
 
 import json
-import os
-import pty
 import re
-import shlex
 import subprocess
 import threading
 
 import pytest
 
 import wire
+from asockctl import endpoint, manual_examples, on_a_terminal, run
 from daemon import source_dir, tool
 from fakedaemon import FakeDaemon, error
 from idl import Interface
@@ -38,12 +36,6 @@ NS = "192.0.2.53:53"
 def seconds(number):
     """In microseconds, as the wire has it."""
     return round(number * 1000000)
-
-
-def endpoint(address, port=None):
-    """An Endpoint of the interfaces."""
-    made = {"family": "inet6" if ":" in address else "inet", "address": address}
-    return {**made, "port": port} if port else made
 
 
 def answer(milliseconds=12.1, ttl=None, source="dns", server=NS, transport="udp", trip=11.9,
@@ -139,14 +131,6 @@ VERBS = {
 }
 
 
-def run(daemon, *arguments, environment=None):
-    """(exit code, standard output, standard error) of asockctl."""
-    done = subprocess.run([tool("asockctl"), "--socket", str(daemon.socket), *arguments],
-                          stdin=subprocess.DEVNULL, capture_output=True, check=False, timeout=60,
-                          env={**os.environ, **(environment or {})})
-    return done.returncode, done.stdout.decode(), done.stderr.decode()
-
-
 def ask(replies, *arguments):
     """The same with a daemon for this one call, whose calls come last."""
     with FakeDaemon({**REPLIES, **replies}) as daemon:
@@ -157,18 +141,7 @@ def ask(replies, *arguments):
 # The manual
 
 
-def manual_examples():
-    """The commands of asockctl(1) that are of these verbs, each with what it shows."""
-    text = (source_dir() / "doc/asockctl.1").read_text()
-    verbs = {arguments[0] for _, arguments in VERBS.values()}
-    for display in re.findall(r"^\.Bd -literal[^\n]*\n(.*?)^\.Ed$", text, re.M | re.S):
-        for block in re.split(r"^\$ ", display.replace(r"\e", "\\"), flags=re.M)[1:]:
-            command, output = block.split("\n", 1)
-            if command.split()[0] == "asockctl" and command.split()[1] in verbs:
-                yield pytest.param(shlex.split(command)[1:], output, id=command)
-
-
-EXAMPLES = list(manual_examples())
+EXAMPLES = list(manual_examples({arguments[0] for _, arguments in VERBS.values()}))
 
 
 def test_the_manual_has_an_example_of_each_verb():
@@ -341,23 +314,6 @@ def test_control_characters_are_escaped(method, arguments, option, reply):
         assert json.loads(output) == (made if reply == "error" or result is None else made)
     elif arguments[0] != "flush" or reply == "error":
         assert r"\027[31m\007\010FAKE\127\194\155\009" in output + said
-
-
-def on_a_terminal(daemon, *arguments, environment=()):
-    """What asockctl prints to one."""
-    ours, theirs = pty.openpty()
-    subprocess.run([tool("asockctl"), "--socket", str(daemon.socket), *arguments], stdout=theirs,
-                   stdin=subprocess.DEVNULL, check=True, timeout=60,
-                   env={**os.environ, "TERM": "xterm", "NO_COLOR": "", **dict(environment)})
-    os.close(theirs)
-    output = b""
-    try:
-        while data := os.read(ours, 65536):
-            output += data
-    except OSError:
-        pass  # the end of a terminal
-    os.close(ours)
-    return output.decode().replace("\r\n", "\n")
 
 
 @pytest.mark.parametrize("verb", ["query", "servers", "cache", "explain", "service"])
