@@ -12,6 +12,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "protocol/hostport.h"
+
 #define N_SLOTS 16 /* questions at the same time */
 
 /* A connection and what is asked over it. */
@@ -51,6 +53,24 @@ json_t *ctl_add_options(json_t *parameters, const struct ctl *ctl)
 		return parameters;
 	json_decref(parameters);
 	return NULL;
+}
+
+json_t *ctl_make_destination(const struct ctl *ctl)
+{
+	if (ctl->n_args == 1)
+		return ctl_add_options(json_pack("{s:s}", "target", ctl->args[0]), ctl);
+	return ctl_add_options(
+		json_pack("{s:s, s:s}", "host", ctl->args[0], "service", ctl->args[1]), ctl);
+}
+
+bool ctl_check_destination(const struct ctl *ctl, const char *verb)
+{
+	struct hostport target;
+
+	if (ctl->n_args > 1 || hostport_parse(ctl->args[0], NULL, &target) == 0)
+		return true;
+	ctl_complain("%s: \"%s\" is no HOST:PORT", verb, ctl->args[0]);
+	return false;
 }
 
 int ctl_question_init(struct ctl_question *question, const struct ctl *ctl, const char *method,
@@ -103,7 +123,9 @@ static void slot_start(struct slot *slot, struct ctl_question *question)
 
 	if (r == 0)
 		r = asock_call_set_timeout(slot->call, question->timeout_us);
-	if (r == 0)
+	if (r == 0 && question->on_event)
+		r = asock_call_start_more(slot->call, question->method, question->parameters);
+	else if (r == 0)
 		r = asock_call_start(slot->call, question->method, question->parameters);
 	question->status = r;
 	if (r == 0)
@@ -116,7 +138,12 @@ static void slot_process(struct slot *slot)
 
 	if (!slot->question)
 		return;
-	r = asock_call_process(slot->call);
+	while ((r = asock_call_process(slot->call)) == 2) {
+		const char *text = asock_call_get_reply(slot->call);
+
+		if (text)
+			slot->question->on_event(text, slot->question->arg);
+	}
 	if (r > 0)
 		return;
 	slot->question->status = r < 0 ? r : keep_answer(slot->question, slot->call);

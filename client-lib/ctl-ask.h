@@ -11,12 +11,17 @@
 
 #include "client-lib/ctl.h"
 
+/* An answer before the last one: its parameters, borrowed. */
+typedef void ctl_event_fn(const char *text, void *arg);
+
 struct ctl_question {
 	char *what;	  /* for people: "query example.org MX" */
 	const char *path; /* the socket, borrowed; NULL: the usual place */
 	const char *method;
-	char *parameters;    /* JSON text; NULL: none */
-	uint64_t timeout_us; /* how long to wait; 0: as the parameters say */
+	char *parameters;	/* JSON text; NULL: none */
+	uint64_t timeout_us;	/* how long to wait; 0: as the parameters say */
+	ctl_event_fn *on_event; /* not NULL: such answers are asked for */
+	void *arg;
 
 	int status;	  /* 0: the daemon answered, a result or an error; else why not */
 	char *error_name; /* NULL: a result */
@@ -30,6 +35,12 @@ struct ctl_question {
  * when there is no memory, or was none for them.
  */
 json_t *ctl_add_options(json_t *parameters, const struct ctl *ctl);
+
+/* What Connect and Explain are given: HOST PORT or HOST:PORT, and the options. NULL: no memory. */
+json_t *ctl_make_destination(const struct ctl *ctl);
+
+/* Whether the arguments are such; if not, that is said. */
+bool ctl_check_destination(const struct ctl *ctl, const char *verb);
 
 /*
  * Fills the upper half of a zeroed question for the public socket; what is a format. The parameters

@@ -7,9 +7,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "client-lib/ctl-ask.h"
 #include "client-lib/ctl-reply.h"
 #include "client-lib/ctl.h"
-#include "protocol/hostport.h"
 
 DEFINE_CLEANUP(struct asock_result, asock_result_free)
 
@@ -23,39 +23,18 @@ static char *describe(const char *verb, const char *host, const char *service)
 	return text;
 }
 
-static int fail(const struct ctl *ctl, const char *what, int status, struct asock_result *result,
-		bool with_attempts)
+static int fail(const struct ctl *ctl, const char *what, int status, struct asock_result *result)
 {
 	struct ctl_failure failure = {
 		.what = what ? what : "asockd",
 		.status = status,
 		.error_name = asock_result_get_error_name(result),
 		.json = asock_result_get_json(result),
-		.result = with_attempts ? result : NULL,
+		.result = result,
 		.socket_path = ctl->socket_path,
 	};
 
 	return ctl_fail(ctl, &failure);
-}
-
-static int probe(const struct ctl *ctl, struct asock_result *result)
-{
-	struct sockaddr_storage address;
-	socklen_t len;
-	char peer[CTL_ADDRESS_SIZE];
-	char local[CTL_ADDRESS_SIZE];
-
-	if (ctl->json)
-		return ctl_print_json(ctl, asock_result_get_json(result));
-	if (asock_result_get_peer(result, &address, &len) == 0) {
-		(void)ctl_format_address(&address, len, peer, sizeof(peer));
-		(void)asock_result_get_local(result, &address, &len);
-		(void)ctl_format_address(&address, len, local, sizeof(local));
-		ctl_say(stdout, "%s: connected to %s from %s", asock_result_get_name(result), peer,
-			local);
-	}
-	ctl_print_waterfall(stdout, result);
-	return ctl_flush();
 }
 
 int ctl_connect(const struct ctl *ctl)
@@ -66,23 +45,19 @@ int ctl_connect(const struct ctl *ctl)
 	CLEANUP(fd_closep) int fd = -1;
 	const char *host = ctl->args[0];
 	const char *service = ctl->n_args > 1 ? ctl->args[1] : NULL;
-	struct hostport target;
 
-	if (!service && hostport_parse(host, NULL, &target) < 0) {
-		ctl_complain("connect: \"%s\" is no HOST:PORT", host);
+	if (!ctl_check_destination(ctl, "connect"))
 		return CTL_EXIT_USAGE;
-	}
+	if (ctl->probe)
+		return ctl_probe(ctl);
 	options.socket_path = ctl->socket_path;
 	options.timeout_us = ctl->timeout_us;
 	options.family = ctl->family;
 	fd = asock_tcp_connect(host, service, &options, &result);
 	if (fd >= 0)
-		return ctl->probe ? probe(ctl, result) : ctl_join(fd);
+		return ctl_join(fd);
 	what = describe("connect", host, service);
-	if (!ctl->probe || ctl->json || asock_result_get_n_attempts(result) == 0)
-		return fail(ctl, what, fd, result, true);
-	ctl_print_waterfall(stderr, result);
-	return fail(ctl, what, fd, result, false);
+	return fail(ctl, what, fd, result);
 }
 
 /* Where the addresses came from, without --short. */
@@ -115,7 +90,7 @@ int ctl_resolve(const struct ctl *ctl)
 	r = asock_resolve_sockaddr(ctl->args[0], service, &options, &result);
 	if (r < 0) {
 		what = describe("resolve", ctl->args[0], service);
-		return fail(ctl, what, r, result, true);
+		return fail(ctl, what, r, result);
 	}
 	if (ctl->json)
 		return ctl_print_json(ctl, asock_result_get_json(result));

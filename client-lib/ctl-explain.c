@@ -8,10 +8,10 @@
 #include <string.h>
 
 #include "client-lib/ctl-ask.h"
+#include "client-lib/ctl-candidates.h"
 #include "client-lib/ctl-reply.h"
 #include "client-lib/ctl-table.h"
 #include "client-lib/ctl.h"
-#include "protocol/hostport.h"
 
 #define EXPLAIN "org.asockd.Manager.Explain"
 
@@ -25,16 +25,6 @@ enum question_column {
 	QUESTION_ROUND_TRIP,
 	QUESTION_TTL,
 	QUESTION_EDE
-};
-
-enum candidate_column {
-	CANDIDATE_NUMBER,
-	CANDIDATE_ADDRESS,
-	CANDIDATE_TARGET,
-	CANDIDATE_SOURCE,
-	CANDIDATE_FROM,
-	CANDIDATE_POLICY,
-	CANDIDATE_REASON
 };
 
 static enum ctl_colour colour_of(const char *outcome)
@@ -89,44 +79,6 @@ static int print_questions(const json_t *reply)
 	return code;
 }
 
-static void add_candidate(struct ctl_table *table, size_t index, const json_t *candidate)
-{
-	bool is_allowed = json_is_true(json_object_get(candidate, "allowed"));
-	const char *from = ctl_reply_string(candidate, "sourceAddress");
-	char text[CTL_ADDRESS_SIZE];
-
-	ctl_table_add_row(table, !is_allowed ? CTL_COLOUR_BAD
-				 : from[0]   ? CTL_COLOUR_PLAIN
-					     : CTL_COLOUR_WEAK);
-	ctl_table_set(table, CANDIDATE_NUMBER, "%zu", index + 1);
-	ctl_table_set(
-		table, CANDIDATE_ADDRESS, "%s",
-		ctl_reply_endpoint(json_object_get(candidate, "endpoint"), text, sizeof(text)));
-	ctl_table_set(table, CANDIDATE_TARGET, "%s", ctl_reply_string(candidate, "target"));
-	ctl_table_set(table, CANDIDATE_SOURCE, "%s", ctl_reply_string(candidate, "source"));
-	ctl_table_set(table, CANDIDATE_FROM, "%s", from[0] ? from : "no route");
-	ctl_table_set(table, CANDIDATE_POLICY, "%s", is_allowed ? "allowed" : "denied");
-	ctl_table_set(table, CANDIDATE_REASON, "%s", ctl_reply_string(candidate, "reason"));
-}
-
-static int print_candidates(const json_t *reply)
-{
-	static const char *const titles[] = {
-		"", "address", "target", "source", "from", "policy", "before the next by"
-	};
-	CLEANUP(ctl_table_done) struct ctl_table table = { .right = 1U << CANDIDATE_NUMBER };
-	size_t index;
-	json_t *candidate;
-
-	ctl_table_add_header(&table, titles, ARRAY_LEN(titles));
-	json_array_foreach (json_object_get(reply, "candidates"), index, candidate)
-		add_candidate(&table, index, candidate);
-	if (table.n_rows <= 1)
-		return 0;
-	(void)fputc('\n', stdout);
-	return ctl_table_print(stdout, &table, 0, table.n_rows);
-}
-
 static int print_explanation(const json_t *reply)
 {
 	const char *error = ctl_reply_string(reply, "error");
@@ -136,7 +88,7 @@ static int print_explanation(const json_t *reply)
 	int code = print_questions(reply);
 
 	if (code == 0)
-		code = print_candidates(reply);
+		code = ctl_print_candidates(stdout, json_object_get(reply, "candidates"));
 	if (code)
 		return code;
 	(void)ctl_reply_time(reply, "resolveUsec", elapsed, sizeof(elapsed));
@@ -147,30 +99,18 @@ static int print_explanation(const json_t *reply)
 	return ctl_flush();
 }
 
-/* What connect would be given; NULL without memory. */
-static json_t *make_parameters(const struct ctl *ctl)
-{
-	if (ctl->n_args == 1)
-		return ctl_add_options(json_pack("{s:s}", "target", ctl->args[0]), ctl);
-	return ctl_add_options(
-		json_pack("{s:s, s:s}", "host", ctl->args[0], "service", ctl->args[1]), ctl);
-}
-
 int ctl_explain(const struct ctl *ctl)
 {
 	CLEANUP(ctl_question_done) struct ctl_question question = { 0 };
 	CLEANUP(freep) char *path = NULL;
 	const char *service = ctl->n_args > 1 ? ctl->args[1] : NULL;
-	struct hostport target;
 	const char *error;
 	int code;
 
-	if (!service && hostport_parse(ctl->args[0], NULL, &target) < 0) {
-		ctl_complain("explain: \"%s\" is no HOST:PORT", ctl->args[0]);
+	if (!ctl_check_destination(ctl, "explain"))
 		return CTL_EXIT_USAGE;
-	}
 	if (ctl_find_control_path(ctl, &path) < 0 ||
-	    ctl_question_init(&question, ctl, EXPLAIN, make_parameters(ctl), "explain %s%s%s",
+	    ctl_question_init(&question, ctl, EXPLAIN, ctl_make_destination(ctl), "explain %s%s%s",
 			      ctl->args[0], service ? " port " : "", service ? service : "") < 0)
 		return ctl_no_memory();
 	question.path = path;

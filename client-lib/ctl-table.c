@@ -10,8 +10,6 @@
 
 #include "client-lib/ctl.h"
 
-#define GAP 2 /* blanks between columns */
-
 void ctl_table_done(struct ctl_table *table)
 {
 	for (size_t i = 0; i < table->n_rows; i++)
@@ -37,29 +35,44 @@ void ctl_table_add_row(struct ctl_table *table, enum ctl_colour colour)
 	table->rows[table->n_rows++] = (struct ctl_table_row){ .colour = colour };
 }
 
-void ctl_table_set(struct ctl_table *table, size_t column, const char *format, ...)
+PRINTF_LIKE(4, 0)
+static void set_cell(struct ctl_table *table, size_t row, size_t column, const char *format,
+		     va_list args)
 {
 	CLEANUP(freep) char *text = NULL;
 	char **cell;
-	va_list args;
-	int r;
 
 	/* Without memory for a row, its cells are not put into the one before. */
-	if (table->failed || column >= CTL_TABLE_COLUMNS)
+	if (table->failed || row >= table->n_rows || column >= CTL_TABLE_COLUMNS)
 		return;
-	va_start(args, format);
-	r = vasprintf(&text, format, args);
-	va_end(args);
-	if (r < 0) {
+	if (vasprintf(&text, format, args) < 0) {
 		text = NULL;
 		table->failed = true;
 		return;
 	}
-	cell = &table->rows[table->n_rows - 1].cells[column];
+	cell = &table->rows[row].cells[column];
 	free(*cell);
 	*cell = text[0] ? ctl_escape(text) : NULL;
 	if (text[0] && !*cell)
 		table->failed = true;
+}
+
+void ctl_table_set(struct ctl_table *table, size_t column, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	set_cell(table, table->n_rows - 1, column, format, args);
+	va_end(args);
+}
+
+void ctl_table_set_in(struct ctl_table *table, size_t row, size_t column, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	set_cell(table, row, column, format, args);
+	va_end(args);
 }
 
 void ctl_table_add_header(struct ctl_table *table, const char *const *titles, size_t n)
@@ -98,6 +111,18 @@ static size_t find_width(const struct ctl_table *table, size_t column)
 	return is_used ? width : 0;
 }
 
+size_t ctl_table_width(const struct ctl_table *table)
+{
+	size_t width = 0;
+
+	for (size_t i = 0; i < CTL_TABLE_COLUMNS; i++) {
+		size_t n = find_width(table, i);
+
+		width += n > 0 ? n + CTL_TABLE_GAP : 0;
+	}
+	return width > 0 ? width - CTL_TABLE_GAP : 0;
+}
+
 static void print_blanks(FILE *stream, size_t n)
 {
 	(void)fprintf(stream, "%*s", (int)n, "");
@@ -125,7 +150,7 @@ static void print_row(FILE *stream, const struct ctl_table *table, const struct 
 			padding = 0;
 		}
 		(void)fputs(cell, stream);
-		owed += padding + GAP;
+		owed += padding + CTL_TABLE_GAP;
 	}
 }
 

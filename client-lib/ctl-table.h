@@ -12,6 +12,7 @@
 #include "protocol/cleanup.h"
 
 #define CTL_TABLE_COLUMNS 12
+#define CTL_TABLE_GAP	  2 /* blanks between columns */
 
 enum ctl_colour {
 	CTL_COLOUR_PLAIN,
@@ -44,6 +45,12 @@ void ctl_table_add_header(struct ctl_table *table, const char *const *titles, si
 void ctl_table_add_row(struct ctl_table *table, enum ctl_colour colour);
 void ctl_table_set(struct ctl_table *table, size_t column, const char *format, ...)
 	PRINTF_LIKE(3, 4);
+/* Fills a cell of a row that is there already. */
+void ctl_table_set_in(struct ctl_table *table, size_t row, size_t column, const char *format, ...)
+	PRINTF_LIKE(4, 5);
+
+/* Of a line, in characters. */
+size_t ctl_table_width(const struct ctl_table *table);
 
 /*
  * Rows first to end - 1, with the widths of the whole table. The exit code says whether there was

@@ -53,6 +53,9 @@ ctl_verb_fn ctl_servers;
 ctl_verb_fn ctl_service;
 ctl_verb_fn ctl_whoami;
 
+/* connect --probe */
+int ctl_probe(const struct ctl *ctl);
+
 /*
  * Carries bytes both ways between the connection and standard input and output until its other end
  * has closed.
@@ -108,9 +111,6 @@ int ctl_print_json(const struct ctl *ctl, const char *text);
 
 /* "name value", a line each, for the members of an object that are no objects or arrays. */
 void ctl_say_members(FILE *stream, const char *indent, json_t *object, int width);
-
-/* The attempts as a table with a bar each over the time. */
-void ctl_print_waterfall(FILE *stream, const struct asock_result *result);
 
 /* Whether the stream is a terminal that wants colours. */
 bool ctl_wants_colour(FILE *stream);

@@ -21,11 +21,25 @@ def error(error_name, /, **parameters):
     return {"error": error_name, "parameters": parameters}
 
 
+def send(connection, reply):
+    """A reply, with the descriptor that it names."""
+    data = json.dumps(reply, ensure_ascii=False).encode() + b"\0"
+    parameters = reply.get("parameters", {})
+    if "fileDescriptor" not in parameters:
+        connection.sendall(data)
+        return
+    is_inet6 = parameters["peer"]["family"] == "inet6"
+    with socket.socket(socket.AF_INET6 if is_inet6 else socket.AF_INET) as passed:
+        assert socket.send_fds(connection, [data], [passed.fileno()]) == len(data)
+
+
 class FakeDaemon:
     """Answers calls until the end of the with block.
 
-    replies   method -> the parameters of a good reply; or what error() makes; or a function of the
-              call's parameters that answers one of the two; None: the connection is closed
+    replies   method -> the parameters of a good reply; or what error() makes; or a list, whose last is
+              one of the two, and the others the parameters of replies before it, for calls with
+              "more"; or a function of the call's parameters that answers one of these; None: the
+              connection is closed. With "fileDescriptor" goes a socket of the family of "peer".
     calls     what was asked: (socket, method, parameters), socket "public" or "control"
     """
 
@@ -91,14 +105,15 @@ class FakeDaemon:
             buffer += data
             while b"\0" in buffer:
                 frame, buffer = buffer.split(b"\0", 1)
-                reply = self.try_answer(name, json.loads(frame))
-                if reply is None:
+                replies = self.try_answer(name, json.loads(frame))
+                if replies is None:
                     connection.shutdown(socket.SHUT_RDWR)
                     return
-                connection.sendall(json.dumps(reply, ensure_ascii=False).encode() + b"\0")
+                for reply in replies:
+                    send(connection, reply)
 
     def try_answer(self, name, call):
-        """The reply; the end of the connection for what the table has none for."""
+        """The replies; the end of the connection for what the table has none for."""
         try:
             return self.answer(name, call)
         except Exception as exception:  # pylint: disable=broad-exception-caught
@@ -106,12 +121,17 @@ class FakeDaemon:
             return None
 
     def answer(self, name, call):
-        """The reply as it goes out."""
+        """The replies as they go out."""
         method, parameters = call["method"], call.get("parameters", {})
         self.calls.append((name, method, parameters))
         reply = self.replies[method]
         if callable(reply):
             reply = reply(parameters)
-        if reply is None or "error" in reply and "parameters" in reply:
-            return reply
-        return {"parameters": reply}
+        if reply is None:
+            return None
+        before, last = (reply[:-1], reply[-1]) if isinstance(reply, list) else ([], reply)
+        if not call.get("more"):
+            before = []
+        if not ("error" in last and "parameters" in last):
+            last = {"parameters": last}
+        return [*({"parameters": event, "continues": True} for event in before), last]
