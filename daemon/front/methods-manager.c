@@ -6,10 +6,12 @@
 #include <string.h>
 
 #include "daemon/base/clock.h"
+#include "daemon/connect/history.h"
 #include "daemon/front/call.h"
 #include "daemon/front/destination.h"
 #include "daemon/front/replies-cache.h"
 #include "daemon/front/replies-explain.h"
+#include "daemon/front/replies-history.h"
 #include "daemon/front/replies-servers.h"
 #include "daemon/resolve/dns-text.h"
 #include "protocol/error.h"
@@ -17,8 +19,8 @@
 
 #define INTERFACE "org.asockd.Manager"
 
-#define CACHE_ENTRIES	  256 /* shown, unless the call says otherwise */
-#define CACHE_ENTRIES_MAX 1000
+#define DUMP_ENTRIES	 256 /* shown, unless the call says otherwise */
+#define DUMP_ENTRIES_MAX 1000
 
 static void start_ping(struct call *call)
 {
@@ -78,13 +80,13 @@ struct dump_parameters {
 static const struct parameter dump_table[] = {
 	{ "glob", PARAMETER_STRING, .offset = offsetof(struct dump_parameters, glob) },
 	{ "limit", PARAMETER_INT, .offset = offsetof(struct dump_parameters, limit), .min = 0,
-	  .max = CACHE_ENTRIES_MAX },
+	  .max = DUMP_ENTRIES_MAX },
 	{ 0 },
 };
 
 static void start_dump_cache(struct call *call)
 {
-	struct dump_parameters parameters = { .limit = { .value = CACHE_ENTRIES } };
+	struct dump_parameters parameters = { .limit = { .value = DUMP_ENTRIES } };
 	CLEANUP(freep) char *glob = NULL;
 
 	if (!call_read_parameters(call, &parameters))
@@ -135,6 +137,37 @@ static void start_flush_cache(struct call *call)
 	call_reply(call, json_pack("{sI}", "flushed", (json_int_t)n));
 }
 
+/* What was learnt before History=off was configured is of use to nobody now. */
+static struct history *get_history_in_use(struct call *call)
+{
+	const struct request_env *env = &call_get_env(call)->request;
+
+	return env->config->history == HISTORY_OFF ? NULL : env->racing.history;
+}
+
+static void start_dump_history(struct call *call)
+{
+	struct dump_parameters parameters = { .limit = { .value = DUMP_ENTRIES } };
+	CLEANUP(freep) char *glob = NULL;
+
+	if (!call_read_parameters(call, &parameters))
+		return;
+	if (fold_glob(parameters.glob, &glob) < 0)
+		call_fail(call, -ENOMEM, NULL);
+	else
+		call_reply(call, replies_history(get_history_in_use(call), glob,
+						 (size_t)parameters.limit.value, clock_now_us()));
+}
+
+static void start_flush_history(struct call *call)
+{
+	struct history *history = call_get_env(call)->request.racing.history;
+
+	if (call_read_parameters(call, NULL))
+		call_reply(call, json_pack("{sI}", "flushed",
+					   (json_int_t)(history ? history_flush(history) : 0)));
+}
+
 #define AT(field) offsetof(struct destination, field)
 
 static const struct parameter explain_table[] = {
@@ -179,6 +212,8 @@ const struct method methods_manager[] = {
 	{ INTERFACE, "ListServers", .control_only = true, .start = start_list_servers },
 	{ INTERFACE, "DumpCache", dump_table, .control_only = true, .start = start_dump_cache },
 	{ INTERFACE, "FlushCache", flush_table, .control_only = true, .start = start_flush_cache },
+	{ INTERFACE, "DumpHistory", dump_table, .control_only = true, .start = start_dump_history },
+	{ INTERFACE, "FlushHistory", .control_only = true, .start = start_flush_history },
 	{ INTERFACE, "Explain", explain_table, .control_only = true, .takes_failure = true,
 	  .start = start_explain, .finish = finish_explain },
 	{ 0 },

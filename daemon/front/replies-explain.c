@@ -57,6 +57,9 @@ static json_t *format_candidate(const struct candidate *candidate,
 					   address_format(&reason->source, text, sizeof(text)));
 	if (rule[0])
 		failed |= members_set_text(object, "reason", rule);
+	if (reason->past.rtt_us > 0)
+		failed |= members_set_count(object, "roundTripUsec", reason->past.rtt_us);
+	failed |= members_set(object, "dead", json_boolean(reason->past.is_dead));
 	failed |= members_set(object, "allowed", json_boolean(is_allowed));
 	return members_finish(object, failed);
 }

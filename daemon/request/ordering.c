@@ -36,6 +36,7 @@ int ordering_sort(struct addrlist *list, const struct addrsort_env *env,
 		sorted[i] = list->items[order[i]];
 		reasons[i].source = items[order[i]].source.address;
 		reasons[i].rule = rules[i];
+		reasons[i].past = items[order[i]].past;
 	}
 	free(list->items);
 	list->items = TAKE_PTR(sorted);

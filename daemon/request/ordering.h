@@ -11,8 +11,9 @@
 #include "daemon/connect/addrsort.h"
 
 struct ordering_reason {
-	struct address source;	 /* that the kernel would use; family 0: there is no route */
-	enum addrsort_rule rule; /* why this one stands before the next */
+	struct address source;	   /* that the kernel would use; family 0: there is no route */
+	enum addrsort_rule rule;   /* why this one stands before the next */
+	struct addrsort_past past; /* what earlier attempts have shown */
 };
 
 /*

@@ -104,9 +104,10 @@ EXPLAINED = {
          "transport": "udp", "roundTripUsec": 11900, "ttlUsec": seconds(300)}],
     "candidates": [
         {"endpoint": endpoint("2001:db8::80", 443), "target": "www.example.org", "source": "cache",
-         "sourceAddress": "2001:db8::99", "reason": "RFC 6724 rule 6", "allowed": True},
+         "sourceAddress": "2001:db8::99", "reason": "not known as dead or disliked",
+         "roundTripUsec": 21000, "dead": False, "allowed": True},
         {"endpoint": endpoint("192.0.2.80", 443), "target": "www.example.org", "source": "dns",
-         "sourceAddress": "192.0.2.99", "allowed": True}]}
+         "sourceAddress": "192.0.2.99", "dead": True, "allowed": True}]}
 REPLIES = {
     RECORD: lambda asked: TABLE[asked["name"], asked["type"]],
     ADDRESS: PTR,

@@ -7,7 +7,8 @@ import upstream
 from daemon import source_dir
 from idl import Interface
 from upstream import Upstream
-from wire import (BIND, CONNECT, DUMP_CACHE, EXPLAIN, FLUSH_CACHE, LIST_SERVERS, PING, RESOLVE,
+from wire import (BIND, CONNECT, DUMP_CACHE, DUMP_HISTORY, EXPLAIN, FLUSH_CACHE, FLUSH_HISTORY,
+                  LIST_SERVERS, PING, RESOLVE,
                   RESOLVE_ADDRESS, RESOLVE_RECORD, RESOLVE_SERVICE, SERVICE, WHOAMI, Client)
 
 INTERFACES = {path.stem: Interface(path.read_text())
@@ -30,6 +31,8 @@ GOOD = {
     LIST_SERVERS: {},
     DUMP_CACHE: {},
     FLUSH_CACHE: {"name": "*.test", "type": "A", "kind": "positive"},
+    DUMP_HISTORY: {"glob": "*", "limit": 1000},
+    FLUSH_HISTORY: {},
     EXPLAIN: {"target": "dns.test:80"},
 }
 
@@ -37,7 +40,7 @@ GOOD = {
 RULES = {BIND: "[Role all]\nMatch=netns:same\nMode=open\nAllow=listen tcp *:*\n"}
 
 # These answer on the control socket alone.
-CONTROL = {LIST_SERVERS, DUMP_CACHE, FLUSH_CACHE, EXPLAIN}
+CONTROL = {LIST_SERVERS, DUMP_CACHE, FLUSH_CACHE, DUMP_HISTORY, FLUSH_HISTORY, EXPLAIN}
 
 # Calls that fail, each with its error.
 BAD = [
@@ -59,6 +62,8 @@ BAD = [
     (LIST_SERVERS, {}, "org.varlink.service.PermissionDenied"),
     (DUMP_CACHE, {"limit": "many"}, "org.varlink.service.PermissionDenied"),
     (FLUSH_CACHE, {}, "org.varlink.service.PermissionDenied"),
+    (DUMP_HISTORY, {}, "org.varlink.service.PermissionDenied"),
+    (FLUSH_HISTORY, {}, "org.varlink.service.PermissionDenied"),
     (EXPLAIN, {"target": "v4.test:1"}, "org.varlink.service.PermissionDenied"),
     (CONNECT, {"host": "v4.test", "service": "1"}, "org.asockd.Connector.ConnectFailed"),
     (CONNECT, {"host": "169.254.169.254", "service": "80"}, "org.asockd.Connector.Denied"),

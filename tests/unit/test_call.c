@@ -19,6 +19,7 @@
 #include <sys/wait.h>
 
 #include "daemon/base/clock.h"
+#include "daemon/connect/history.h"
 #include "daemon/policy/quota.h"
 #include "protocol/frame.h"
 #include "tests/support/dns_server.h"
@@ -105,16 +106,27 @@ static void start_server(struct scene *scene)
 
 static void scene_open(struct scene *scene)
 {
+	struct history_key key = { .partition = 1,
+				   .route = 1,
+				   .endpoint = { { AF_INET, { 192, 0, 2, 1 }, 0 }, 443 } };
+	struct history **history = &scene->rig.env.request.racing.history;
+
 	*scene = (struct scene){ 0 };
 	front_rig_open(&scene->rig);
 	scene->rig.files.resolv_conf = suite_write_file("search one two\n");
 	start_server(scene);
+	/* Something to tell. */
+	ck_assert_int_eq(history_new(history, 0), 0);
+	history_learn_rtt(*history, clock_now_us(), &key, 1000, 100);
+	history_on_start(*history, clock_now_us(), &key);
+	history_on_failed(*history, clock_now_us(), &key, -ECONNREFUSED);
 }
 
 static void scene_close(struct scene *scene)
 {
 	ck_assert_int_eq(kill(scene->server_pid, SIGKILL), 0);
 	ck_assert_int_eq(waitpid(scene->server_pid, NULL, 0), scene->server_pid);
+	scene->rig.env.request.racing.history = history_free(scene->rig.env.request.racing.history);
 	front_rig_close(&scene->rig);
 }
 
@@ -247,11 +259,13 @@ START_TEST(methods_that_wait_for_nothing)
 	fail_each(FRONT_WHOAMI);
 	fail_each("{\"method\":\"org.varlink.service.GetInfo\"}");
 	/*
-	 * As it is written elsewhere, its closing quote would be what jansson's buffer has to grow for; when that fails,
+	 * As they are written elsewhere, the closing quote would be what jansson's buffer has to grow for; when that fails,
 	 * jansson 2.14 looks for the quote behind the buffer.
 	 */
 	fail_each("{\"method\":\"\\u006frg.asockd.Manager.ListServers\"}");
+	fail_each("{\"method\":\"\\u006frg.asockd.Manager.DumpHistory\"}");
 	fail_each("{\"method\":\"org.asockd.Manager.DumpCache\"}");
+	fail_each("{\"method\":\"org.asockd.Manager.FlushHistory\"}");
 	fail_each("{\"method\":\"org.asockd.Manager.FlushCache\",\"parameters\":{\"name\":\"*\"}}");
 	fail_each("{\"method\":\"org.varlink.service.GetInterfaceDescription\","
 		  "\"parameters\":{\"interface\":\"org.asockd.Manager\"}}");

@@ -8,7 +8,11 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "daemon/base/clock.h"
+#include "daemon/connect/history.h"
 #include "daemon/front/methods.h"
+#include "daemon/front/replies-explain.h"
+#include "daemon/request/ordering.h"
 #include "tests/support/dns_server.h"
 #include "tests/support/front_rig.h"
 #include "tests/support/idl.h"
@@ -131,7 +135,7 @@ START_TEST(methods_of_the_control_socket_are_denied_elsewhere)
 			}
 		}
 	}
-	ck_assert_uint_eq(n_denied, 4 * ARRAY_LEN(rests));
+	ck_assert_uint_eq(n_denied, 6 * ARRAY_LEN(rests));
 	client_send(&conn.client, FRONT_PING);
 	client_expect(&conn.client, FRONT_PONG);
 	conn_close(&conn);
@@ -242,6 +246,48 @@ START_TEST(cache_is_dumped_and_flushed_by_name_type_and_kind)
 }
 END_TEST
 
+START_TEST(history_is_dumped_by_address_and_flushed)
+{
+	struct history_key key = { .endpoint = { { AF_INET6, { 0x20, 1, 0xd, 0xb8 }, 0 }, 443 } };
+	struct history *history = NULL;
+	struct scene scene;
+
+	scene_open(&scene);
+	ask(&scene, MANAGER, "DumpHistory", "");
+	ck_assert_int_eq(get_int(scene.reply, "maxEntries"), 0);
+	ask(&scene, MANAGER, "FlushHistory", "");
+	ck_assert_int_eq(get_int(scene.reply, "flushed"), 0);
+	ck_assert_int_eq(history_new(&history, 0), 0);
+	scene.rig.env.request.racing.history = history;
+	for (uint16_t port = 1; port <= 300; port++) {
+		key.endpoint.port = port;
+		history_on_start(history, clock_now_us(), &key);
+		history_on_failed(history, clock_now_us(), &key, -ECONNREFUSED);
+	}
+	ask(&scene, MANAGER, "DumpHistory", "");
+	ck_assert_uint_eq(json_array_size(json_object_get(scene.reply, "items")), 256);
+	ck_assert_int_eq(get_int(scene.reply, "omitted"), 44);
+	/* In the form in which people write addresses. */
+	ask(&scene, MANAGER, "DumpHistory", "\"glob\":\"2001:DB8:*\",\"limit\":2");
+	ck_assert_int_eq(get_int(scene.reply, "omitted"), 298);
+	ask(&scene, MANAGER, "DumpHistory", "\"glob\":\"192.*\"");
+	ck_assert_int_eq(get_int(scene.reply, "omitted"), 0);
+	ck_assert_int_eq(get_int(scene.reply, "entries"), 300);
+	/* What is not used any more is not shown, but can be forgotten all the same. */
+	scene.rig.config->history = HISTORY_OFF;
+	ask(&scene, MANAGER, "DumpHistory", "");
+	ck_assert_int_eq(get_int(scene.reply, "entries"), 0);
+	ck_assert_int_eq(get_int(scene.reply, "maxEntries"), 0);
+	ask(&scene, MANAGER, "FlushHistory", "");
+	ck_assert_int_eq(get_int(scene.reply, "flushed"), 300);
+	scene.rig.config->history = HISTORY_SHARED;
+	ask(&scene, MANAGER, "DumpHistory", "");
+	ck_assert_int_eq(get_int(scene.reply, "entries"), 0);
+	scene.rig.env.request.racing.history = history_free(history);
+	scene_close(&scene);
+}
+END_TEST
+
 START_TEST(explanation_tells_questions_and_candidates)
 {
 	struct scene scene;
@@ -296,6 +342,40 @@ START_TEST(explanation_ends_with_the_error_of_connect)
 }
 END_TEST
 
+/* The reply alone: what is learnt is asked for elsewhere. */
+START_TEST(explanation_tells_what_was_learnt)
+{
+	struct candidate candidates[] = {
+		{ .endpoint = { { AF_INET, { 192, 0, 2, 1 }, 0 }, 443 }, .target = "a.test" },
+		{ .endpoint = { { AF_INET, { 192, 0, 2, 2 }, 0 }, 443 }, .target = "a.test" },
+	};
+	struct ordering_reason reasons[] = { { .past = { .rtt_us = 12000 } },
+					     { .past = { .is_dead = true } } };
+	struct request_result result = {
+		.name = "a.test", .candidates = candidates, .n_candidates = 2, .reasons = reasons
+	};
+	struct front_rig rig;
+	struct request *request = NULL;
+	struct request_params params = { .kind = REQUEST_EXPLAIN,
+					 .host = "a.test",
+					 .service = "443" };
+	json_t *reply, *list;
+
+	front_rig_open(&rig);
+	ck_assert_int_eq(request_new(&request, &params, &rig.env.request), 0);
+	reply = replies_explain(&result, request);
+	idl_check_reply("org.asockd.Manager", "Explain", reply);
+	list = json_object_get(reply, "candidates");
+	ck_assert_int_eq(get_int(json_array_get(list, 0), "roundTripUsec"), 12000);
+	ck_assert(json_is_false(json_object_get(json_array_get(list, 0), "dead")));
+	ck_assert_ptr_null(json_object_get(json_array_get(list, 1), "roundTripUsec"));
+	ck_assert(json_is_true(json_object_get(json_array_get(list, 1), "dead")));
+	json_decref(reply);
+	request_free(request);
+	front_rig_close(&rig);
+}
+END_TEST
+
 /* That is known only after the question for SRV records, when the call's own text is gone. */
 START_TEST(service_that_is_unknown_late_is_named)
 {
@@ -317,5 +397,6 @@ SUITE_MAIN("manager", methods_of_the_control_socket_are_denied_elsewhere,
 	   servers_are_listed_before_and_after_they_are_asked,
 	   server_of_several_groups_is_listed_once_with_all_domains,
 	   cache_is_dumped_and_flushed_by_name_type_and_kind,
-	   explanation_tells_questions_and_candidates, explanation_ends_with_the_error_of_connect,
+	   history_is_dumped_by_address_and_flushed, explanation_tells_questions_and_candidates,
+	   explanation_ends_with_the_error_of_connect, explanation_tells_what_was_learnt,
 	   service_that_is_unknown_late_is_named)

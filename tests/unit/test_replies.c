@@ -11,7 +11,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "daemon/connect/history.h"
 #include "daemon/front/replies-cache.h"
+#include "daemon/front/replies-history.h"
 #include "daemon/front/replies-resolver.h"
 #include "daemon/resolve/dns-cache.h"
 #include "daemon/resolve/dns-name.h"
@@ -660,6 +662,128 @@ START_TEST(dump_is_bounded_and_counts_what_it_leaves_out)
 }
 END_TEST
 
+/* The history */
+
+static struct history_key make_key(const char *address)
+{
+	return (struct history_key){ .network = 0xabcd, .endpoint = make_endpoint(address, 443) };
+}
+
+/* Destinations of every kind, the last one used first. */
+static void put_destinations(struct history *history)
+{
+	struct history_key good = make_key("192.0.2.1"), refused = make_key("2001:db8::1"),
+			   silent = make_key("192.0.2.2"), foreign = make_key("192.0.2.3");
+
+	good.partition = 0x17;
+	good.route = UINT64_MAX;
+	good.endpoint.port = 80;
+	history_on_network(history, 1 * SECOND, 0xabcd);
+	history_on_start(history, 1 * SECOND, &good);
+	history_on_connected(history, 1 * SECOND, &good, 1000, 12000, 3000);
+	history_on_start(history, 2 * SECOND, &refused);
+	history_on_failed(history, 2 * SECOND, &refused, -ECONNREFUSED);
+	history_on_start(history, 3 * SECOND, &silent);
+	history_on_silent(history, 3 * SECOND, &silent, SECOND);
+	history_learn_rtt(history, 4 * SECOND, &foreign, 25000, 2000);
+}
+
+START_TEST(history_shows_each_kind_of_destination)
+{
+	static const char *const expected[] = {
+		"{\"endpoint\":{\"family\":\"inet\",\"address\":\"192.0.2.3\",\"port\":443},"
+		"\"protocol\":\"tcp\",\"network\":\"000000000000abcd\",\"state\":\"good\","
+		"\"roundTripUsec\":25000,\"variationUsec\":2000,\"foreign\":true,\"connected\":0,"
+		"\"failed\":0}",
+		"{\"endpoint\":{\"family\":\"inet\",\"address\":\"192.0.2.2\",\"port\":443},"
+		"\"protocol\":\"tcp\",\"network\":\"000000000000abcd\",\"state\":\"dead\","
+		"\"foreign\":false,\"deadUsec\":2000000,\"probeUsec\":58000000,\"connected\":0,"
+		"\"failed\":1}",
+		"{\"endpoint\":{\"family\":\"inet6\",\"address\":\"2001:db8::1\",\"port\":443},"
+		"\"protocol\":\"tcp\",\"network\":\"000000000000abcd\",\"state\":\"dead\","
+		"\"foreign\":false,\"deadUsec\":3000000,\"error\":\"ECONNREFUSED\","
+		"\"probeUsec\":7000000,\"connected\":0,\"failed\":1}",
+		"{\"endpoint\":{\"family\":\"inet\",\"address\":\"192.0.2.1\",\"port\":80},"
+		"\"protocol\":\"tcp\",\"network\":\"000000000000abcd\","
+		"\"partition\":\"0000000000000017\",\"route\":\"ffffffffffffffff\",\"state\":\"good\","
+		"\"roundTripUsec\":12000,\"variationUsec\":3000,\"foreign\":false,"
+		"\"lastUsec\":4000000,\"connected\":1,\"failed\":0}",
+	};
+	CLEANUP(history_freep) struct history *history = NULL;
+	CLEANUP(json_decrefp) json_t *reply = NULL;
+	json_t *list;
+
+	ck_assert_int_eq(history_new(&history, 0), 0);
+	put_destinations(history);
+	reply = replies_history(history, NULL, 100, 5 * SECOND);
+	idl_check_reply("org.asockd.Manager", "DumpHistory", reply);
+	ck_assert_int_eq(get_int(reply, "omitted"), 0);
+	ck_assert_int_eq(get_int(reply, "entries"), 4);
+	ck_assert_int_eq(get_int(reply, "maxEntries"), HISTORY_MAX);
+	list = json_object_get(reply, "items");
+	ck_assert_uint_eq(json_array_size(list), ARRAY_LEN(expected));
+	for (size_t i = 0; i < ARRAY_LEN(expected); i++) {
+		CLEANUP(freep) char *text = json_dumps(json_array_get(list, i), JSON_COMPACT);
+
+		ck_assert_str_eq(text, expected[i]);
+	}
+}
+END_TEST
+
+/* A probe that is due has waited for nobody to ask; what the clock says before an event is no time. */
+START_TEST(history_has_no_times_below_none)
+{
+	CLEANUP(history_freep) struct history *history = NULL;
+	CLEANUP(json_decrefp) json_t *late = NULL;
+	CLEANUP(json_decrefp) json_t *early = NULL;
+
+	ck_assert_int_eq(history_new(&history, 0), 0);
+	put_destinations(history);
+	late = replies_history(history, "2001:*", 100, 1000 * SECOND);
+	ck_assert_int_eq(get_int(json_array_get(json_object_get(late, "items"), 0), "probeUsec"),
+			 0);
+	early = replies_history(history, "2001:*", 100, SECOND);
+	ck_assert_int_eq(get_int(json_array_get(json_object_get(early, "items"), 0), "deadUsec"),
+			 0);
+}
+END_TEST
+
+START_TEST(history_is_bounded_and_counts_what_it_leaves_out)
+{
+	static const struct {
+		const char *glob;
+		size_t max;
+		size_t n_shown, n_omitted;
+	} cases[] = {
+		{ NULL, 3, 3, 1 },	  { NULL, 0, 0, 4 },	  { NULL, 100, 4, 0 },
+		{ "192.0.2.*", 2, 2, 1 }, { "192*", 0, 0, 3 },	  { "*", 100, 4, 0 },
+		{ "2001:*", 100, 1, 0 },  { "198.*", 100, 0, 0 },
+	};
+	CLEANUP(history_freep) struct history *history = NULL;
+
+	ck_assert_int_eq(history_new(&history, 0), 0);
+	put_destinations(history);
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		CLEANUP(json_decrefp)
+		json_t *reply = replies_history(history, cases[i].glob, cases[i].max, 5 * SECOND);
+
+		ck_assert_uint_eq(json_array_size(json_object_get(reply, "items")),
+				  cases[i].n_shown);
+		ck_assert_int_eq(get_int(reply, "omitted"), (json_int_t)cases[i].n_omitted);
+		ck_assert_int_eq(get_int(reply, "entries"), 4);
+	}
+}
+END_TEST
+
+START_TEST(history_that_is_off_is_empty)
+{
+	CLEANUP(json_decrefp) json_t *reply = replies_history(NULL, NULL, 100, SECOND);
+	CLEANUP(freep) char *text = json_dumps(reply, JSON_COMPACT);
+
+	ck_assert_str_eq(text, "{\"items\":[],\"omitted\":0,\"entries\":0,\"maxEntries\":0}");
+}
+END_TEST
+
 /* Errors */
 
 static const struct {
@@ -819,7 +943,8 @@ SUITE_MAIN("replies", reply_of_connect_is_as_the_file_says, reply_of_bind_is_as_
 	   types_without_a_name_have_their_number, no_answer_makes_a_reply_longer_than_clients_take,
 	   record_whose_text_is_very_long_has_its_data_alone,
 	   names_of_an_address_are_confirmed_one_by_one, dump_shows_each_kind_of_entry,
-	   dump_is_bounded_and_counts_what_it_leaves_out,
-	   errors_of_requests_have_the_fields_of_the_files, failures_say_who_failed,
-	   a_socket_option_that_was_not_had_is_named,
+	   dump_is_bounded_and_counts_what_it_leaves_out, history_shows_each_kind_of_destination,
+	   history_has_no_times_below_none, history_is_bounded_and_counts_what_it_leaves_out,
+	   history_that_is_off_is_empty, errors_of_requests_have_the_fields_of_the_files,
+	   failures_say_who_failed, a_socket_option_that_was_not_had_is_named,
 	   failure_lists_at_most_twelve_attempts_and_counts_the_rest)
