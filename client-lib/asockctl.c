@@ -22,7 +22,7 @@ enum verb_option {
 	TAKES_FAMILY = 1, /* -4, -6 */
 	TAKES_PROBE = 2,
 	TAKES_SHORT = 4,
-	TAKES_KINDS = 8 /* --all, --negative, --stale, --failures */
+	TAKES_KINDS = 8 /* --all, --negative, --stale, --failures, --history */
 };
 
 struct verb {
@@ -58,8 +58,12 @@ static const struct verb verbs[] = {
 	  ctl_servers },
 	{ "cache", "[GLOB]", "show the answers that are kept (control socket)", 0, 1, 0,
 	  ctl_cache },
-	{ "flush", "[--negative] [--stale] [--failures] NAME[/TYPE] | GLOB[/TYPE] | --all",
-	  "forget answers, of these kinds (control socket)", 0, 1, TAKES_KINDS, ctl_flush_cache },
+	{ "flush",
+	  "[--negative] [--stale] [--failures] NAME[/TYPE] | GLOB[/TYPE] | --all | --history",
+	  "forget answers, of these kinds, or what was learnt of addresses (control socket)", 0, 1,
+	  TAKES_KINDS, ctl_flush_cache },
+	{ "history", "[GLOB]", "show what was learnt of addresses (control socket)", 0, 1, 0,
+	  ctl_history },
 	{ "ping", "", "see whether the daemon answers, and how fast", 0, 0, 0, ctl_ping },
 	{ "whoami", "", "show who the daemon takes you for", 0, 0, 0, ctl_whoami },
 	{ "call", "METHOD [JSON]", "call any method of the protocol", 1, 2, 0, ctl_call },
@@ -123,6 +127,7 @@ enum option_value {
 	OPTION_NEGATIVE,
 	OPTION_STALE,
 	OPTION_FAILURES,
+	OPTION_HISTORY,
 	OPTION_VERSION
 };
 
@@ -137,6 +142,7 @@ static const struct option options[] = {
 	{ "negative", no_argument, NULL, OPTION_NEGATIVE },
 	{ "stale", no_argument, NULL, OPTION_STALE },
 	{ "failures", no_argument, NULL, OPTION_FAILURES },
+	{ "history", no_argument, NULL, OPTION_HISTORY },
 	{ "version", no_argument, NULL, OPTION_VERSION },
 	{ "help", no_argument, NULL, 'h' },
 	{ NULL, 0, NULL, 0 },
@@ -170,6 +176,8 @@ static bool *find_flag(struct ctl *ctl, int option)
 		return &ctl->stale;
 	case OPTION_FAILURES:
 		return &ctl->failures;
+	case OPTION_HISTORY:
+		return &ctl->history;
 	default:
 		return NULL;
 	}
@@ -229,6 +237,7 @@ static const char *find_stray_option(const struct ctl *ctl, const struct verb *v
 		{ ctl->negative, TAKES_KINDS, "--negative is" },
 		{ ctl->stale, TAKES_KINDS, "--stale is" },
 		{ ctl->failures, TAKES_KINDS, "--failures is" },
+		{ ctl->history, TAKES_KINDS, "--history is" },
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(options_given); i++)

@@ -210,6 +210,8 @@ int ctl_flush_cache(const struct ctl *ctl)
 	struct flush flush = { 0 };
 	int64_t sum = 0;
 
+	if (ctl->history)
+		return ctl_flush_history(ctl);
 	if (ctl->all && ctl->n_args) {
 		ctl_complain("flush: \"%s\" or --all, not both", ctl->args[0]);
 		return CTL_EXIT_USAGE;

@@ -27,10 +27,11 @@ struct ctl {
 	bool json;
 	bool probe;
 	bool brief; /* --short: the data and nothing else */
-	bool all;   /* flush: these four */
+	bool all;   /* flush: these five */
 	bool negative;
 	bool failures;
 	bool stale;
+	bool history;
 	enum asock_family family;
 	uint64_t timeout_us;	  /* 0: not given */
 	const char *socket_path;  /* NULL: not given */
@@ -46,6 +47,7 @@ ctl_verb_fn ctl_call;
 ctl_verb_fn ctl_connect;
 ctl_verb_fn ctl_explain;
 ctl_verb_fn ctl_flush_cache;
+ctl_verb_fn ctl_history;
 ctl_verb_fn ctl_ping;
 ctl_verb_fn ctl_query;
 ctl_verb_fn ctl_resolve;
@@ -53,8 +55,9 @@ ctl_verb_fn ctl_servers;
 ctl_verb_fn ctl_service;
 ctl_verb_fn ctl_whoami;
 
-/* connect --probe */
+/* connect --probe, and flush --history. */
 int ctl_probe(const struct ctl *ctl);
+int ctl_flush_history(const struct ctl *ctl);
 
 /*
  * Carries bytes both ways between the connection and standard input and output until its other end

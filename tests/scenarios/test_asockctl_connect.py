@@ -425,3 +425,9 @@ def test_real_events_are_as_described(start, greeter):
         described.check(told["event"], ("name", "TraceEvent"), "event")
     assert [told["event"]["atUsec"] for told in events] == sorted(
         told["event"]["atUsec"] for told in events)
+
+
+def test_a_daemon_that_learns_nothing_says_so(start):
+    daemon = start("[Connect]\nHistory=off\n")
+    assert run(daemon, "history") == (0, "# nothing is learnt: History=off\n", "")
+    assert run(daemon, "flush", "--history") == (0, "0 forgotten\n", "")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""asockctl's verbs of the resolver: what they ask, what they print, how they end. The daemon is a
+"""asockctl's verbs of the resolver, and those of what was learnt: what they ask, what they print, how they end. The daemon is a
 scripted one (fakedaemon.py), so that every answer and every error can be had at will."""
 
 import json
@@ -21,6 +21,8 @@ SERVICE = wire.RESOLVER + ".ResolveService"
 SERVERS = wire.MANAGER + ".ListServers"
 CACHE = wire.MANAGER + ".DumpCache"
 FLUSH = wire.MANAGER + ".FlushCache"
+HISTORY = wire.MANAGER + ".DumpHistory"
+FORGET = wire.MANAGER + ".FlushHistory"
 EXPLAIN = wire.MANAGER + ".Explain"
 
 NAME_NOT_FOUND = wire.RESOLVER + ".NameNotFound"
@@ -95,6 +97,16 @@ STALE = {"name": "old.example.org", "type": "AAAA", "kind": "noData", "ttlUsec":
          "records": []}
 DUMP = {"items": [KEPT, STALE], "omitted": 0, "entries": 340, "bytes": 62668, "maxBytes": 8388608,
         "hits": 5210, "staleHits": 4, "misses": 341, "evictions": 0}
+FAST = {"endpoint": endpoint("192.0.2.80", 443), "protocol": "tcp", "network": "8c0f3a5d1b27e946",
+        "state": "good", "roundTripUsec": 21000, "variationUsec": 3100, "foreign": False,
+        "lastUsec": seconds(95), "connected": 17, "failed": 0}
+SILENT = {"endpoint": endpoint("2001:db8::80", 443), "protocol": "tcp", "state": "dead",
+          "network": "8c0f3a5d1b27e946", "foreign": False, "deadUsec": seconds(48),
+          "probeUsec": seconds(12), "lastUsec": seconds(7300), "connected": 4, "failed": 1}
+REFUSING = {"endpoint": endpoint("192.0.2.81", 8443), "protocol": "tcp", "state": "dead",
+            "network": "8c0f3a5d1b27e946", "foreign": False, "deadUsec": seconds(200),
+            "error": "ECONNREFUSED", "probeUsec": 0, "connected": 0, "failed": 3}
+LEARNT = {"items": [FAST, SILENT, REFUSING], "omitted": 0, "entries": 112, "maxEntries": 65536}
 EXPLAINED = {
     "name": "www.example.org", "questionsOmitted": 0, "resolveUsec": 12400,
     "questions": [
@@ -116,6 +128,8 @@ REPLIES = {
     SERVERS: {"servers": [GOOD, DEAD], "questions": 1213, "hedges": 4},
     CACHE: DUMP,
     FLUSH: lambda asked: {"flushed": 17 if "kind" in asked else 2},
+    HISTORY: LEARNT,
+    FORGET: {"flushed": 112},
     EXPLAIN: EXPLAINED,
 }
 
@@ -128,6 +142,8 @@ VERBS = {
     "servers": (SERVERS, ["servers"]),
     "cache": (CACHE, ["cache"]),
     "flush": (FLUSH, ["flush", "--all"]),
+    "history": (HISTORY, ["history"]),
+    "flush history": (FORGET, ["flush", "--history"]),
     "explain": (EXPLAIN, ["explain", "www.example.org", "443"]),
 }
 
@@ -241,7 +257,7 @@ def test_a_daemon_that_hangs_up(method, arguments):
 def test_no_daemon(tmp_path, _, arguments):
     done = subprocess.run([tool("asockctl"), "--socket", str(tmp_path / "asockd.sock"), *arguments],
                           capture_output=True, text=True, check=False, timeout=60)
-    manager = arguments[0] in ("servers", "cache", "flush", "explain")
+    manager = arguments[0] in ("servers", "cache", "flush", "explain", "history")
     name = "control.sock" if manager else "asockd.sock"
     assert done.returncode == 7
     assert f"no daemon at {tmp_path}/{name}: is asockd running?" in done.stderr
@@ -317,7 +333,7 @@ def test_control_characters_are_escaped(method, arguments, option, reply):
         assert r"\027[31m\007\010FAKE\127\194\155\009" in output + said
 
 
-@pytest.mark.parametrize("verb", ["query", "servers", "cache", "explain", "service"])
+@pytest.mark.parametrize("verb", ["query", "servers", "cache", "explain", "service", "history"])
 def test_colours_are_for_terminals(verb):
     arguments = VERBS[verb][1]
     with FakeDaemon(REPLIES) as daemon:
@@ -336,6 +352,8 @@ def test_colours_are_for_terminals(verb):
     ["query", "/MX"], ["service", "example.org"], ["service", "_x._quic.example.org"],
     ["service", "_x._tcp."], ["service", "._tcp.example.org"], ["service", "_._tcp.example.org"],
     ["query", "-4", "a"], ["servers", "--short"], ["cache", "--negative"], ["query", "--all", "a"],
+    ["history", "a", "b"], ["history", "--history"], ["flush", "--history", "a"],
+    ["flush", "--history", "--all"], ["flush", "--stale", "--history"],
     ["flush", "--probe", "a"], ["ping", "--stale"], ["query", b"\xff"], ["explain", b"\xff", "1"],
 ], ids=repr)
 def test_usage(arguments):
@@ -567,6 +585,28 @@ def test_flush(arguments, asked):
     code, output, _, calls = ask({FLUSH: {"flushed": 3}}, "flush", *arguments)
     assert (code, output) == (0, f"{3 * len(asked)} forgotten\n")
     assert calls == [("control", FLUSH, parameters) for parameters in asked]
+
+
+def test_history_takes_a_pattern():
+    assert ask({}, "history", "2001:*")[3] == [("control", HISTORY, {"glob": "2001:*"})]
+    assert ask({}, "history")[3] == [("control", HISTORY, {})]
+    assert ask({}, "flush", "--history")[3] == [("control", FORGET, {})]
+
+
+def test_history_tells_for_whom_and_over_what():
+    item = {**FAST, "protocol": "sctp", "partition": "00000000000000aa", "route": "ffffffffffffffff",
+            "endpoint": {**endpoint("fe80::1", 80), "scope": "eth0"}}
+    output = ask({HISTORY: {**LEARNT, "items": [item], "omitted": 3}}, "history")[1].splitlines()
+    assert output[0].split() == ["address", "port", "protocol", "network", "for", "options", "round",
+                                 "trip", "variation", "state", "connected", "failed", "last"]
+    assert output[1].split()[:6] == ["fe80::1%eth0", "80", "sctp", "27e946", "0000aa", "ffffff"]
+    assert output[2:] == ["# and 3 more that fit; a narrower pattern shows them",
+                          "# 1 of 112 destinations; there is room for 65536"]
+
+
+def test_history_that_is_off():
+    nothing = {"items": [], "omitted": 0, "entries": 0, "maxEntries": 0}
+    assert ask({HISTORY: nothing}, "history")[1] == "# nothing is learnt: History=off\n"
 
 
 def test_explain_takes_what_connect_takes():
