@@ -137,6 +137,14 @@ def test_the_manual_shows_what_is_printed(arguments, output):
         assert run(daemon, *arguments) == (0, output, "")
 
 
+def test_the_scripted_events_are_as_described():
+    text = (source_dir() / "protocol/org.asockd.Connector.varlink").read_text()
+    described = Interface(text)
+    for told in [*RACE[:-1], *HELD[:-1]]:
+        described.check(told["event"], ("name", "TraceEvent"), "event")
+    described.check(RACE[-1], described.methods["Connect"][1], "reply")
+
+
 def test_the_whole_width_is_for_the_axis():
     for columns in (80, 100, 133):
         lines = rows(RACE, COLUMNS=str(columns))
@@ -425,6 +433,24 @@ def test_real_events_are_as_described(start, greeter):
         described.check(told["event"], ("name", "TraceEvent"), "event")
     assert [told["event"]["atUsec"] for told in events] == sorted(
         told["event"]["atUsec"] for told in events)
+
+
+def test_what_a_real_race_has_taught_is_shown_and_forgotten(start, greeter):
+    daemon = start(hosts="127.0.0.1 here.test\n::1 here.test\n")
+    host = ["here.test", str(greeter.port)]
+    assert run(daemon, "connect", "--probe", *host)[0] == 0
+    output = run(daemon, "history")[1]
+    assert re.search(rf"^127\.0\.0\.1 +{greeter.port}  [0-9a-f]{{6}} +[0-9.]+ ms +[0-9.]+ ms  good  "
+                     r" +1 +0  \d+ m?s ago$", output, re.M)
+    assert re.search(rf"^::1 +{greeter.port}  [0-9a-f]{{6}} +dead for \d+ ms, ECONNREFUSED, "
+                     r"next probe in \d+ s  +0 +1$", output, re.M)
+    assert output.endswith("# 2 of 2 destinations; there is room for 65536\n")
+    assert run(daemon, "history", "::*")[1].endswith("\n# 1 of 2 destinations; there is room for "
+                                                      "65536\n")
+    # So the dead one comes last for explain, too.
+    assert re.search(r"^2  ::1 port .*  dead$", run(daemon, "explain", *host)[1], re.M)
+    assert run(daemon, "flush", "--history") == (0, "2 forgotten\n", "")
+    assert run(daemon, "history")[1] == "# 0 of 0 destinations; there is room for 65536\n"
 
 
 def test_a_daemon_that_learns_nothing_says_so(start):
