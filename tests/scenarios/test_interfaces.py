@@ -8,8 +8,8 @@ from daemon import source_dir
 from idl import Interface
 from upstream import Upstream
 from wire import (BIND, CONNECT, DUMP_CACHE, DUMP_HISTORY, EXPLAIN, FLUSH_CACHE, FLUSH_HISTORY,
-                  LIST_SERVERS, PING, RESOLVE,
-                  RESOLVE_ADDRESS, RESOLVE_RECORD, RESOLVE_SERVICE, SERVICE, WHOAMI, Client)
+                  LIST_SERVERS, PING, RESOLVE, RESOLVE_ADDRESS, RESOLVE_RECORD,
+                  RESOLVE_SERVICE, SERVICE, WHOAMI, Client)
 
 INTERFACES = {path.stem: Interface(path.read_text())
               for path in (source_dir() / "protocol").glob("*.varlink")}

@@ -432,7 +432,7 @@ START_TEST(what_shows_nothing_teaches_nothing)
 	rig->params.options = (struct sockopts){ .has_congestion = true, .congestion = "nosuch" };
 	contest = run(rig, good, NULL);
 	ck_assert_int_eq(contest->status, -ASOCK_E_CONNECT_FAILED);
-	ck_assert_str_eq(racer_get_failed_option(contest->racer), "congestion");
+	ck_assert_str_eq(get_attempt(contest, 0)->option, "congestion");
 	ck_assert_uint_eq(history_get_n(rig->env.history), 0);
 	hole = tcp_peer_free(hole);
 	good = tcp_peer_free(good);
