@@ -110,6 +110,8 @@ MUST_CHECK int racer_start(struct racer *racer, racer_done_fn *done, void *arg);
 MUST_CHECK int racer_resume(struct racer *racer, uint64_t deadline_us, racer_done_fn *done,
 			    void *arg);
 bool racer_has_next(const struct racer *racer);
+/* Who watches from now on; NULL: nobody. */
+void racer_set_trace(struct racer *racer, racer_trace_fn *watch);
 void racer_cancel(struct racer *racer);
 struct racer *racer_free(struct racer *racer);
 DEFINE_CLEANUP(struct racer, racer_free)
