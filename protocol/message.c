@@ -159,7 +159,7 @@ static int on_dump(const char *bytes, size_t len, void *arg)
 	return 0;
 }
 
-char *message_format_reply(const char *error, json_t *parameters, size_t *ret_len)
+static char *format(const char *error, json_t *parameters, bool continues, size_t *ret_len)
 {
 	CLEANUP(json_decrefp) json_t *root = json_object();
 	CLEANUP(json_decrefp) json_t *owned = parameters ? parameters : json_object();
@@ -171,10 +171,22 @@ char *message_format_reply(const char *error, json_t *parameters, size_t *ret_le
 		return NULL;
 	if (json_object_set(root, "parameters", owned) < 0)
 		return NULL;
+	if (continues && json_object_set_new(root, "continues", json_true()) < 0)
+		return NULL;
 	if (json_dump_callback(root, on_dump, &dump, JSON_COMPACT) < 0 || dump.failed) {
 		free(dump.text);
 		return NULL;
 	}
 	*ret_len = dump.len;
 	return dump.text;
+}
+
+char *message_format_reply(const char *error, json_t *parameters, size_t *ret_len)
+{
+	return format(error, parameters, false, ret_len);
+}
+
+char *message_format_part(json_t *parameters, size_t *ret_len)
+{
+	return format(NULL, parameters, true, ret_len);
 }

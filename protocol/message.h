@@ -36,3 +36,5 @@ void message_call_done(struct message_call *call);
  * parameters may be NULL; they are taken over, also on failure. NULL: out of memory.
  */
 char *message_format_reply(const char *error, json_t *parameters, size_t *ret_len);
+/* Likewise a good reply that is not the call's last one ("continues"). */
+char *message_format_part(json_t *parameters, size_t *ret_len);
