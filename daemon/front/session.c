@@ -392,7 +392,8 @@ static void linger(struct session *session)
 		session_finish(session);
 		return;
 	}
-	(void)shutdown(session->socket, SHUT_WR);
+	if (session->state != SESSION_LINGERING)
+		(void)shutdown(session->socket, SHUT_WR); /* once: each time is an edge */
 	frame_reader_done(&session->in);
 	arm_timer(session, session->params.unread_us);
 	if (watch(session, SESSION_LINGERING) < 0 ||

@@ -11,6 +11,7 @@
 #include <sys/ioctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <time.h>
 
 #include "daemon/base/clock.h"
 #include "daemon/front/closer.h"
@@ -217,6 +218,32 @@ START_TEST(an_unread_descriptor_counts_until_it_is_read_though_the_client_half_c
 	client_expect_end(&scene.conn.client);
 	conn_expect_end(&scene.conn, &scene.rig);
 	ck_assert_uint_eq(quota_get_total(scene.rig.env.request.quota, QUOTA_DESCRIPTORS), 0);
+	scene_close(&scene);
+}
+END_TEST
+
+static uint64_t get_cpu_us(void)
+{
+	struct timespec now;
+
+	ck_assert_int_eq(clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now), 0);
+	return (uint64_t)now.tv_sec * USEC_PER_SEC + (uint64_t)now.tv_nsec / 1000;
+}
+
+START_TEST(an_unread_descriptor_does_not_keep_the_loop_busy)
+{
+	struct scene scene;
+	uint64_t begin_us;
+
+	scene_open(&scene);
+	ask(&scene, &scene.conn, "");
+	ck_assert_int_eq(shutdown(scene.conn.client.fd, SHUT_WR), 0);
+	turn_until_in_flight(&scene, 1);
+	begin_us = get_cpu_us();
+	suite_loop_for(scene.rig.base, 100);
+	ck_assert_uint_lt(get_cpu_us() - begin_us, 30 * USEC_PER_MSEC);
+	client_expect_part(&scene.conn.client, CONNECTED);
+	client_expect_end(&scene.conn.client);
 	scene_close(&scene);
 }
 END_TEST
@@ -497,6 +524,7 @@ SUITE_MAIN("session_fds", a_descriptor_comes_with_the_first_byte_of_its_reply,
 	   replies_before_a_descriptor_are_sent_before_it,
 	   a_second_descriptor_waits_until_the_first_was_read, one_byte_read_is_not_all_read,
 	   an_unread_descriptor_counts_until_it_is_read_though_the_client_half_closed,
+	   an_unread_descriptor_does_not_keep_the_loop_busy,
 	   an_unread_descriptor_counts_until_the_client_closes,
 	   a_connection_given_up_over_an_unread_descriptor_answers_nothing_more,
 	   too_many_unread_descriptors_are_refused,
