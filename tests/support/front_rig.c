@@ -36,7 +36,8 @@ void front_rig_open(struct front_rig *rig)
 	*rig = (struct front_rig){
 		.base = make_base(),
 		.files = {
-			.hosts_file = suite_write_file("127.0.0.1 v4.test both.test\n::1 v6.test both.test\n"),
+			.hosts_file = suite_write_file("127.0.0.1 v4.test both.test three.test\n::1 v6.test both.test\n"
+						      "127.0.0.2 three.test\n127.0.0.3 three.test\n"),
 			.services_file = suite_write_file("http 80/tcp\n"),
 			.resolv_conf = suite_write_file("options timeout:1\n"),
 		},

@@ -13,12 +13,13 @@
 #include "daemon/front/session.h"
 #include "daemon/resolve/resolve.h"
 
-#define FRONT_PING     "{\"method\":\"org.asockd.Manager.Ping\"}"
-#define FRONT_PONG     "{\"parameters\":{}}"
-#define FRONT_WHOAMI   "{\"method\":\"org.asockd.Manager.Whoami\"}"
-#define FRONT_HOST_V4  "v4.test"   /* in the hosts file: 127.0.0.1 */
-#define FRONT_HOST_V6  "v6.test"   /* ::1 */
-#define FRONT_HOST_TWO "both.test" /* ::1 and 127.0.0.1 */
+#define FRONT_PING	 "{\"method\":\"org.asockd.Manager.Ping\"}"
+#define FRONT_PONG	 "{\"parameters\":{}}"
+#define FRONT_WHOAMI	 "{\"method\":\"org.asockd.Manager.Whoami\"}"
+#define FRONT_HOST_V4	 "v4.test"    /* in the hosts file: 127.0.0.1 */
+#define FRONT_HOST_V6	 "v6.test"    /* ::1 */
+#define FRONT_HOST_TWO	 "both.test"  /* ::1 and 127.0.0.1 */
+#define FRONT_HOST_THREE "three.test" /* 127.0.0.1, 127.0.0.2, 127.0.0.3 */
 
 struct front_rig {
 	struct event_base *base;

@@ -54,20 +54,14 @@ static void on_connection(evutil_socket_t listener, short what, void *arg)
 	keep_fd(peer, fd);
 }
 
-static void open_port(struct tcp_peer *peer, int family)
+static void open_port(struct tcp_peer *peer, const struct endpoint *endpoint)
 {
-	struct endpoint any_port = { .address = { .family = family } };
 	struct sockaddr_storage sockaddr;
 	socklen_t len;
 
-	if (family == AF_INET) {
-		any_port.address.bytes[0] = 127;
-		any_port.address.bytes[3] = 1;
-	} else {
-		any_port.address.bytes[15] = 1;
-	}
-	ck_assert_int_eq(endpoint_to_sockaddr(&any_port, &sockaddr, &len), 0);
-	peer->listener = socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, IPPROTO_TCP);
+	ck_assert_int_eq(endpoint_to_sockaddr(endpoint, &sockaddr, &len), 0);
+	peer->listener = socket(endpoint->address.family,
+				SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, IPPROTO_TCP);
 	ck_assert_int_ge(peer->listener, 0);
 	ck_assert_int_eq(bind(peer->listener, (struct sockaddr *)&sockaddr, len), 0);
 	len = sizeof(sockaddr);
@@ -116,11 +110,25 @@ static void fill_queue(struct tcp_peer *peer)
 
 struct tcp_peer *tcp_peer_new(struct event_base *base, int family, enum tcp_peer_kind kind)
 {
+	struct endpoint any_port = { .address = { .family = family } };
+
+	if (family == AF_INET) {
+		any_port.address.bytes[0] = 127;
+		any_port.address.bytes[3] = 1;
+	} else {
+		any_port.address.bytes[15] = 1;
+	}
+	return tcp_peer_new_at(base, &any_port, kind);
+}
+
+struct tcp_peer *tcp_peer_new_at(struct event_base *base, const struct endpoint *endpoint,
+				 enum tcp_peer_kind kind)
+{
 	struct tcp_peer *peer = calloc(1, sizeof(*peer));
 
 	ck_assert_ptr_nonnull(peer);
 	peer->kind = kind;
-	open_port(peer, family);
+	open_port(peer, endpoint);
 	if (kind == TCP_PEER_REFUSE)
 		return peer;
 	ck_assert_int_eq(listen(peer->listener, kind == TCP_PEER_BLACK_HOLE ? 0 : BACKLOG), 0);

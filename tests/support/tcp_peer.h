@@ -26,6 +26,10 @@ enum tcp_peer_kind {
 /* family: AF_INET (127.0.0.1) or AF_INET6 (::1). */
 struct tcp_peer *tcp_peer_new(struct event_base *base, int family, enum tcp_peer_kind kind);
 
+/* On this address and port, such as the port of another peer on another address of loopback; port 0: any. */
+struct tcp_peer *tcp_peer_new_at(struct event_base *base, const struct endpoint *endpoint,
+				 enum tcp_peer_kind kind);
+
 /* Closes all its descriptors; takes NULL, returns NULL. */
 struct tcp_peer *tcp_peer_free(struct tcp_peer *peer);
 DEFINE_CLEANUP(struct tcp_peer, tcp_peer_free)
