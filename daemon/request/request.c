@@ -3,9 +3,12 @@
  * States:
  *
  *   IDLE ── start ──► RUNNING ──► DONE
+ *                        ▲         │
+ *                        └─ resume ┘   (REQUEST_CONNECT with status 0)
  *
  * While RUNNING, a connect request has a service and a racer side by side: the answers of the one go into the other as
- * they come, so the race starts with the first family. The racer ends the request. Requests for addresses alone have no
+ * they come, so the race starts with the first family. The racer ends the request. Behind a connection the service goes on
+ * for a moment: what it still hears fills the cache, and the race, should it be resumed. Requests for addresses alone have no
  * racer: they collect the answers, and once one family is there the other has only a short while to follow. Requests for
  * records and names have an operation of their own. A socket to listen on is made in request_start.
  */
@@ -29,6 +32,9 @@
 #include "daemon/resolve/record.h"
 #include "protocol/error.h"
 
+/* Behind a connection, for answers that are on their way (draft-ietf-happy-happyeyeballs-v3: about a second). */
+#define LISTEN_US USEC_PER_SEC
+
 enum request_state {
 	REQUEST_IDLE,
 	REQUEST_RUNNING,
@@ -44,16 +50,20 @@ struct request {
 	struct reverse *reverse;	/* owned: REQUEST_ADDRESS only */
 	struct racer *racer;		/* owned; REQUEST_CONNECT only */
 	struct translation translation; /* likewise: before the racer */
-	struct event *grace;   /* owned; for addresses alone: the second family's time is up */
-	struct addrlist found; /* likewise */
+	struct event *
+		grace; /* owned; for addresses alone: the second family's time is up; else, if any: LISTEN_US */
+	struct addrlist found; /* for addresses alone */
 	struct ordering_reason *reasons; /* owned; REQUEST_EXPLAIN only, as the next three */
 	struct request_question *questions;
 	size_t n_questions, n_questions_omitted;
 	uint64_t started_us, deadline_us, resolved_us, finished_us;
 	uint64_t
 		judged_generation; /* of the policy, when the request began: every address was judged under it or later */
+	uint64_t named_generation; /* likewise, of the names */
 	bool is_name_denied;
 	const char *denied_option; /* static; NULL: none */
+	bool is_service_done;
+	size_t n_attempts_before; /* of the race, until it was resumed */
 	int status;
 	int located; /* what came of the service */
 	int fault;   /* of an answer that could not be kept */
@@ -63,6 +73,8 @@ struct request {
 	struct bindsock_params bound; /* where */
 	int fd;			      /* owned: connected, or bound */
 	struct endpoint peer, local;
+	request_watch_fn *watch;
+	void *watch_arg;
 	request_done_fn *done;
 	void *arg;
 };
@@ -122,12 +134,41 @@ struct request *request_free(struct request *request)
 	return NULL;
 }
 
+/* What was not answered by now will not be. */
+static void stop_service(struct request *request, int status)
+{
+	static const int families[] = { AF_INET6, AF_INET };
+
+	service_cancel(request->service);
+	request->is_service_done = true;
+	for (size_t i = 0; i < ARRAY_LEN(families); i++)
+		if (racer_add_answer(request->racer, families[i], status, NULL, 0, true) < 0)
+			request->fault = -ENOMEM;
+}
+
+/* There is a connection: what is left is kept for request_resume. */
+static void keep(struct request *request)
+{
+	struct timeval wait = clock_until(0, LISTEN_US);
+
+	request->state = REQUEST_DONE;
+	if (request->is_service_done)
+		return;
+	if (!request->grace)
+		request->grace = evtimer_new(request->env->base, on_grace, request);
+	if (!request->grace || evtimer_add(request->grace, &wait) < 0)
+		stop_service(request, -ASOCK_E_TIMED_OUT);
+}
+
 /* Calls done as its last statement: the caller returns at once. */
 static void request_finish(struct request *request, int status)
 {
 	request->finished_us = clock_now_us();
 	request->status = status;
-	request_cancel(request);
+	if (request_has_next(request))
+		keep(request);
+	else
+		request_cancel(request);
 	request->done(request, status, request->arg);
 }
 
@@ -183,9 +224,18 @@ static bool on_brake(void *arg)
 				QUOTA_ATTEMPTS, request->env->config->attempts_in_flight);
 }
 
+/* Names are judged before they are looked up, and once more where the policy has changed since. */
+static bool judge_target(const struct request *request, const struct candidate *candidate)
+{
+	return request->named_generation == policy_get_generation(request->env->policy) ||
+	       candidate->source == SOURCE_LITERAL ||
+	       policy_allows_name(request->env->policy, &request->params.identity,
+				  candidate->target);
+}
+
 static bool on_judge_candidate(const struct candidate *candidate, void *arg)
 {
-	return judge_endpoint(arg, &candidate->endpoint);
+	return judge_target(arg, candidate) && judge_endpoint(arg, &candidate->endpoint);
 }
 
 bool request_may_dial(const struct request *request, const struct candidate *candidate)
@@ -233,7 +283,7 @@ static int take_winner(struct request *request)
 static void on_raced(struct racer *racer, int status, void *arg)
 {
 	struct request *request = arg;
-	size_t n;
+	size_t n; /* before and after request_resume */
 
 	(void)racer_get_attempts(racer, &n);
 	if (status == 0)
@@ -262,8 +312,39 @@ static void on_give_question(void *arg)
 	quota_discharge(request->env->quota, request->params.identity.peer_uid, QUOTA_QUESTIONS);
 }
 
+static void tell(const struct request *request, struct request_event event, uint64_t at_us)
+{
+	if (!request->watch || request->state != REQUEST_RUNNING)
+		return;
+	event.at_us = at_us - request->started_us;
+	request->watch(&event, request->watch_arg);
+}
+
+static void on_raced_on(const struct racer_event *race, void *arg)
+{
+	const struct request *request = arg;
+	struct request_event event = { .race = race, .attempt = SIZE_MAX };
+
+	if (race->attempt != SIZE_MAX)
+		event.attempt = race->attempt - request->n_attempts_before;
+	tell(request, event, race->at_us);
+}
+
 static void on_question(const char *name, uint16_t type, int status, const struct origin *origin,
 			void *arg)
+{
+	const struct request *request = arg;
+	struct request_question question = { .type = type, .status = status, .origin = *origin };
+	struct request_event event = { .question = &question, .attempt = SIZE_MAX };
+
+	if (!request->watch)
+		return;
+	memcpy(question.name, name, strlen(name) + 1);
+	tell(request, event, clock_now_us());
+}
+
+static void on_question_to_explain(const char *name, uint16_t type, int status,
+				   const struct origin *origin, void *arg)
 {
 	struct request *request = arg;
 	struct request_question *question;
@@ -356,26 +437,32 @@ static void finish_located(struct request *request, int status)
 
 static void on_grace(evutil_socket_t fd, short what, void *arg)
 {
+	struct request *request = arg;
+
 	(void)fd;
 	(void)what;
-	finish_located(arg, 0);
+	if (request->racer)
+		stop_service(request, -ASOCK_E_TIMED_OUT);
+	else
+		finish_located(request, 0);
 }
 
 static void on_located(struct service *service, int status, void *arg)
 {
-	static const int families[] = { AF_INET6, AF_INET };
 	struct request *request = arg;
 
 	(void)service;
 	request->located = status;
+	request->is_service_done = true;
 	if (!request->racer) {
 		finish_located(request, status);
 		return;
 	}
+	if (request->grace)
+		(void)event_del(request->grace);
 	/* A race goes on by itself; a family that it still waits for will not be answered. */
-	for (size_t i = 0; status < 0 && i < ARRAY_LEN(families); i++)
-		if (racer_add_answer(request->racer, families[i], status, NULL, 0, true) < 0)
-			request->fault = -ENOMEM;
+	if (status < 0)
+		stop_service(request, status);
 }
 
 static void on_recorded(struct record_lookup *record, int status, void *arg)
@@ -452,6 +539,7 @@ static int start_racer(struct request *request)
 		.count = on_count,
 		.is_braked = on_brake,
 		.translate = on_translate,
+		.trace = request->watch ? on_raced_on : NULL,
 		.arg = request,
 	};
 	int r = racer_new(&request->racer, &params, request->env->base);
@@ -467,7 +555,19 @@ static struct dns_lookup_account make_account(struct request *request)
 
 static resolve_question_fn *get_question_fn(const struct request *request)
 {
-	return request->params.kind == REQUEST_EXPLAIN ? on_question : NULL;
+	switch (request->params.kind) {
+	case REQUEST_CONNECT:
+		return on_question; /* someone may watch later on */
+	case REQUEST_EXPLAIN:
+		return on_question_to_explain;
+	case REQUEST_RESOLVE:
+	case REQUEST_SERVICE:
+	case REQUEST_BIND:
+	case REQUEST_RECORD:
+	case REQUEST_ADDRESS:
+		break;
+	}
+	return NULL;
 }
 
 static int start_record(struct request *request)
@@ -581,18 +681,26 @@ static int start_bind(struct request *request)
 	return 1;
 }
 
-static int start(struct request *request)
+/* What is judged before anything is looked at. */
+static int judge_caller(struct request *request)
 {
-	if (!policy_allows_anything(request->env->policy, &request->params.identity)) {
-		/* Who may ask for nothing is told nothing: no service, no interface, no shape of a name. */
-		request->is_name_denied = true;
+	/* Who may ask for nothing is told nothing: no service, no interface, no shape of a name. */
+	request->is_name_denied =
+		!policy_allows_anything(request->env->policy, &request->params.identity);
+	if (request->is_name_denied)
 		return -ASOCK_E_DENIED;
-	}
 	request->denied_option =
 		policy_find_denied_option(request->env->policy, &request->params.identity,
 					  sockopts_get_privileges(&request->params.options));
-	if (request->denied_option)
-		return -ASOCK_E_DENIED;
+	return request->denied_option ? -ASOCK_E_DENIED : 0;
+}
+
+static int start(struct request *request)
+{
+	int r = judge_caller(request);
+
+	if (r < 0)
+		return r;
 	switch (request->params.kind) {
 	case REQUEST_RECORD:
 		return start_record(request);
@@ -609,11 +717,8 @@ static int start(struct request *request)
 	return -EINVAL;
 }
 
-int request_start(struct request *request, request_done_fn *done, void *arg)
+static void begin(struct request *request, request_done_fn *done, void *arg)
 {
-	int r;
-
-	assert(request->state == REQUEST_IDLE);
 	request->state = REQUEST_RUNNING;
 	request->done = done;
 	request->arg = arg;
@@ -621,14 +726,63 @@ int request_start(struct request *request, request_done_fn *done, void *arg)
 	request->judged_generation = policy_get_generation(request->env->policy);
 	request->deadline_us = request->started_us + value_or(request->params.timeout_us,
 							      request->env->config->timeout_us);
+}
+
+/* It did not begin. */
+static int give_up(struct request *request, int status)
+{
+	request->status = status;
+	request->finished_us = request->started_us;
+	request_cancel(request);
+	return status;
+}
+
+int request_start(struct request *request, request_done_fn *done, void *arg)
+{
+	int r;
+
+	assert(request->state == REQUEST_IDLE);
+	begin(request, done, arg);
+	request->named_generation = request->judged_generation;
 	r = start(request);
 	request->params.host = request->params.service = NULL;
-	if (r != 0) {
-		request->status = r < 0 ? r : 0;
+	if (r < 0)
+		return give_up(request, r);
+	if (r > 0) {
 		request->finished_us = request->started_us;
 		request_cancel(request);
 	}
 	return r;
+}
+
+int request_resume(struct request *request, request_done_fn *done, void *arg)
+{
+	int r;
+
+	assert(request->state == REQUEST_DONE && request->racer && request->status == 0);
+	begin(request, done, arg);
+	request->resolved_us = request->started_us;
+	request->fd = close_fd(request->fd);
+	if (request->grace)
+		(void)event_del(request->grace);
+	(void)racer_get_attempts(request->racer, &request->n_attempts_before);
+	r = judge_caller(request);
+	if (r == 0)
+		r = racer_resume(request->racer, request->deadline_us, on_raced, request);
+	return r < 0 ? give_up(request, r) : 0;
+}
+
+bool request_has_next(const struct request *request)
+{
+	return request->racer && request->status == 0 && racer_has_next(request->racer);
+}
+
+void request_watch(struct request *request, request_watch_fn *watch, void *arg)
+{
+	request->watch = watch;
+	request->watch_arg = arg;
+	if (request->racer)
+		racer_set_trace(request->racer, watch ? on_raced_on : NULL);
 }
 
 static enum policy_stage get_denied_stage(const struct request *request)
@@ -685,6 +839,11 @@ void request_get_result(const struct request *request, struct request_result *re
 	}
 	if (request->racer) {
 		result.attempts = racer_get_attempts(request->racer, &result.n_attempts);
+		if (request->n_attempts_before > 0) {
+			result.attempts += request->n_attempts_before;
+			result.n_attempts -= request->n_attempts_before;
+		}
+		result.has_next = request_has_next(request);
 		result.headline = racer_get_headline(request->racer);
 		if (result.n_attempts > 0)
 			result.stage = REQUEST_STAGE_CONNECT;
@@ -694,6 +853,11 @@ void request_get_result(const struct request *request, struct request_result *re
 		result.option = find_failed_option(&result);
 	}
 	*ret = result;
+}
+
+const struct identity *request_get_identity(const struct request *request)
+{
+	return &request->params.identity;
 }
 
 int request_take_fd(struct request *request)

@@ -24,6 +24,7 @@
 
 struct event_base;
 struct nat64_discovery;
+struct racer_event;
 struct request;
 struct quota;
 struct resolver;
@@ -78,6 +79,17 @@ struct request_question {
 	struct origin origin;
 };
 
+/* What happens on the way to a connection, for who wants to watch: a question was answered, or the race did something. */
+struct request_event {
+	uint64_t at_us;				 /* since the call came */
+	const struct request_question *question; /* NULL: it is the race's */
+	const struct racer_event *race;
+	size_t attempt; /* the race's, as an index in the result's attempts; SIZE_MAX: none */
+};
+
+/* From the loop, and from inside request_resume. Must not free or cancel the request. */
+typedef void request_watch_fn(const struct request_event *event, void *arg);
+
 /* Where the deadline or the policy ended it. */
 enum request_stage {
 	REQUEST_STAGE_POLICY,
@@ -98,8 +110,9 @@ struct request_result {
 	const struct origin *origin; /* where it, or its failure, came from; or NULL */
 	int headline;		     /* for -ASOCK_E_CONNECT_FAILED: -errno of the whole */
 	const struct race_attempt *attempts;
-	size_t n_attempts;
-	size_t winner;		     /* index in attempts; REQUEST_CONNECT with status 0 only */
+	size_t n_attempts; /* since request_resume, where it was resumed */
+	size_t winner;	   /* index in attempts; REQUEST_CONNECT with status 0 only */
+	bool has_next;	   /* there is, or may still come, something for request_resume */
 	struct endpoint peer, local; /* peer: REQUEST_CONNECT only; local: _BIND too */
 	const struct candidate *candidates; /* REQUEST_RESOLVE, _SERVICE, _EXPLAIN: in order */
 	size_t n_candidates;
@@ -123,6 +136,19 @@ MUST_CHECK int request_new(struct request **ret, const struct request_params *pa
  * called.
  */
 MUST_CHECK int request_start(struct request *request, request_done_fn *done, void *arg);
+
+/*
+ * REQUEST_CONNECT that has ended with status 0 and was not cancelled: goes on behind that connection, whose address the user
+ * did not like, with the same options and as much time as in the beginning. As request_start. Between the two it holds no
+ * attempt; for a second it still takes answers that are on their way.
+ */
+MUST_CHECK int request_resume(struct request *request, request_done_fn *done, void *arg);
+/* Behind done: whether there is, or may still come, an address to go on with. */
+bool request_has_next(const struct request *request);
+
+/* REQUEST_CONNECT: tells what happens from now until done. NULL: nobody watches. */
+void request_watch(struct request *request, request_watch_fn *watch, void *arg);
+
 void request_cancel(struct request *request);
 struct request *request_free(struct request *request);
 DEFINE_CLEANUP(struct request, request_free)
@@ -134,6 +160,8 @@ bool request_may_dial(const struct request *request, const struct candidate *can
 
 /* Judges the winner, or where it is bound, once more when the policy has changed since; false: it may not be handed over. */
 bool request_may_hand_over(const struct request *request);
+
+const struct identity *request_get_identity(const struct request *request);
 
 /* The connected or bound descriptor, close-on-exec, in the blocking mode asked for; -1: there is none. */
 int request_take_fd(struct request *request);
