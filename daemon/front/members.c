@@ -4,6 +4,7 @@
 #include <net/if.h>
 
 #include "daemon/resolve/dns-text.h"
+#include "protocol/error.h"
 
 /* The value is taken also where this fails. */
 int members_set(json_t *object, const char *key, json_t *value)
@@ -120,4 +121,35 @@ int members_set_promises(json_t *object, const struct origin *origin)
 {
 	return members_set(object, "authenticated", json_boolean(origin->authenticated)) |
 	       members_set(object, "confidential", json_boolean(origin->confidential));
+}
+
+static const char *question_outcome_name(int status)
+{
+	switch (-status) {
+	case 0:
+		return "found";
+	case ASOCK_E_NO_DATA:
+		return "noData";
+	case ASOCK_E_NAME_NOT_FOUND:
+		return "nameNotFound";
+	case ASOCK_E_TIMED_OUT:
+		return "timedOut";
+	case ASOCK_E_DENIED:
+		return "denied";
+	case ASOCK_E_NO_SERVERS:
+		return "noServers";
+	default:
+		return "failed";
+	}
+}
+
+int members_set_question(json_t *object, const struct request_question *question)
+{
+	char type[DNS_TEXT_NAME_SIZE];
+
+	return members_set_text(object, "name", question->name) |
+	       members_set_text(object, "type", dns_text_type_name(question->type, type)) |
+	       members_set_text(object, "outcome", question_outcome_name(question->status)) |
+	       members_set_origin(object, &question->origin) |
+	       members_set_server(object, &question->origin);
 }

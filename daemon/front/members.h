@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "daemon/request/request.h"
 #include "daemon/resolve/origin.h"
 #include "protocol/address.h"
 
@@ -24,6 +25,8 @@ json_t *members_finish(json_t *object, int failed);
 
 json_t *members_format_endpoint(const struct endpoint *endpoint, bool with_port);
 
+/* "name", "type", "outcome", "source" and all of members_set_origin, "server". */
+int members_set_question(json_t *object, const struct request_question *question);
 /* "server", address and port in one text; nothing where there is none. */
 int members_set_server(json_t *object, const struct origin *origin);
 /* "servers", those that were asked; nothing where there were none. */

@@ -129,23 +129,11 @@ static void start_connect(struct call *call)
 	call_run(call, &request);
 }
 
-/*
- * The reply has to leave in one sendmsg with its descriptor: when long names make it too long, it tells fewer attempts. Two
- * always have room.
- */
 static void finish_connect(struct call *call, const struct request_result *result)
 {
 	int fd = request_take_fd(call_get_request(call));
-	size_t max = LIMIT_ATTEMPTS_IN_REPLY;
-	json_t *reply = replies_connected(result, max);
 
-	while (reply && max > 2 && result->n_attempts > 2 &&
-	       json_dumpb(reply, NULL, 0, JSON_COMPACT) >= LIMIT_REPLY_WITH_FD_BYTES - 64) {
-		json_decref(reply);
-		max /= 2;
-		reply = replies_connected(result, max);
-	}
-	call_reply_fd(call, reply, fd);
+	call_reply_fd(call, replies_connected_short(result), fd);
 }
 
 /* What says the same twice, or nothing: host and service are what is bound to, and Fast Open is for who connects. */

@@ -3,41 +3,13 @@
 
 #include "daemon/front/members.h"
 #include "daemon/request/ordering.h"
-#include "daemon/resolve/dns-text.h"
 #include "protocol/error.h"
-
-static const char *question_outcome_name(int status)
-{
-	switch (-status) {
-	case 0:
-		return "found";
-	case ASOCK_E_NO_DATA:
-		return "noData";
-	case ASOCK_E_NAME_NOT_FOUND:
-		return "nameNotFound";
-	case ASOCK_E_TIMED_OUT:
-		return "timedOut";
-	case ASOCK_E_DENIED:
-		return "denied";
-	case ASOCK_E_NO_SERVERS:
-		return "noServers";
-	default:
-		return "failed";
-	}
-}
 
 static json_t *format_question(const struct request_question *question)
 {
-	char type[DNS_TEXT_NAME_SIZE];
 	json_t *object = json_object();
-	int failed = 0;
 
-	failed |= members_set_text(object, "name", question->name);
-	failed |= members_set_text(object, "type", dns_text_type_name(question->type, type));
-	failed |= members_set_text(object, "outcome", question_outcome_name(question->status));
-	failed |= members_set_origin(object, &question->origin);
-	failed |= members_set_server(object, &question->origin);
-	return members_finish(object, failed);
+	return members_finish(object, members_set_question(object, question));
 }
 
 static json_t *format_candidate(const struct candidate *candidate,

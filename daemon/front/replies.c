@@ -23,6 +23,8 @@ static json_t *format_attempt(const struct race_attempt *attempt,
 		members_set_count(object, "startedUsec", attempt->started_us - result->started_us);
 	failed |= members_set_count(object, "elapsedUsec", end_us - attempt->started_us);
 	failed |= members_set_text(object, "outcome", outcome_name(outcome));
+	if (attempt->rtt_us > 0)
+		failed |= members_set_count(object, "roundTripUsec", attempt->rtt_us);
 	if (attempt->error < 0 && !error_varlink_name(attempt->error))
 		failed |= members_set_text(object, "error", error_errno_name(attempt->error));
 	if (attempt->option)
@@ -65,7 +67,7 @@ json_t *replies_connected(const struct request_result *result, size_t max_attemp
 	failed |= members_set_count(object, "resolveUsec", result->resolve_us);
 	failed |= members_set_count(object, "totalUsec", result->total_us);
 	failed |= set_attempts(object, result, max_attempts, true);
-	failed |= members_set(object, "hasNext", json_false());
+	failed |= members_set(object, "hasNext", json_boolean(result->has_next));
 	return members_finish(object, failed);
 }
 
@@ -78,6 +80,26 @@ json_t *replies_bound(const struct request_result *result)
 	failed |= members_set(object, "local", members_format_endpoint(&result->local, true));
 	failed |= members_set(object, "seal", json_array());
 	return members_finish(object, failed);
+}
+
+/*
+ * The reply has to leave in one sendmsg with its descriptor: when long names make it too long, it tells fewer attempts. Two
+ * always have room.
+ */
+json_t *replies_connected_short(const struct request_result *result)
+{
+	size_t max = LIMIT_ATTEMPTS_IN_REPLY;
+	json_t *reply = replies_connected(result, max);
+
+	if (result->n_attempts < max)
+		max = result->n_attempts;
+	while (reply && max > 2 &&
+	       json_dumpb(reply, NULL, 0, JSON_COMPACT) >= LIMIT_REPLY_WITH_FD_BYTES - 64) {
+		json_decref(reply);
+		max--;
+		reply = replies_connected(result, max);
+	}
+	return reply;
 }
 
 static const char *stage_name(enum request_stage stage)

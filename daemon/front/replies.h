@@ -10,6 +10,8 @@
 
 /* Connect's reply with at most max_attempts of the attempts, the winner among them. */
 json_t *replies_connected(const struct request_result *result, size_t max_attempts);
+/* The same with as many attempts as fit into LIMIT_REPLY_WITH_FD_BYTES, at most LIMIT_ATTEMPTS_IN_REPLY. */
+json_t *replies_connected_short(const struct request_result *result);
 /* Bind's reply. */
 json_t *replies_bound(const struct request_result *result);
 /* The parameters of the error that result->status names. */

@@ -10,7 +10,7 @@
 #include <stddef.h>
 
 #define IDL_NAME_BYTES	    48
-#define IDL_WORDS_MAX	    8
+#define IDL_WORDS_MAX	    12
 #define IDL_FIELDS_MAX	    24
 #define IDL_DEFINITIONS_MAX 24
 #define IDL_INTERFACES_MAX  8

@@ -12,9 +12,11 @@
 #include <string.h>
 
 #include "daemon/connect/history.h"
+#include "daemon/connect/racer.h"
 #include "daemon/front/replies-cache.h"
 #include "daemon/front/replies-history.h"
 #include "daemon/front/replies-resolver.h"
+#include "daemon/front/replies-trace.h"
 #include "daemon/resolve/dns-cache.h"
 #include "daemon/resolve/dns-name.h"
 #include "protocol/error.h"
@@ -64,6 +66,7 @@ static struct request_result make_result(void)
 	}
 	attempts[N_ATTEMPTS - 1].outcome = OUTCOME_CONNECTED;
 	attempts[N_ATTEMPTS - 1].ended_us = 1000200;
+	attempts[N_ATTEMPTS - 1].rtt_us = 42;
 	return (struct request_result){
 		.started_us = 1000000,
 		.total_us = 300,
@@ -117,6 +120,10 @@ START_TEST(reply_of_connect_is_as_the_file_says)
 	ck_assert_str_eq(get_string(attempt, "error"), "ECONNREFUSED");
 	ck_assert_str_eq(get_string(attempt, "outcome"), "failed");
 	ck_assert_int_eq(json_integer_value(json_object_get(attempt, "elapsedUsec")), 1);
+	ck_assert_ptr_null(json_object_get(attempt, "roundTripUsec"));
+	attempt = json_array_get(list, 11);
+	ck_assert_int_eq(json_integer_value(json_object_get(attempt, "roundTripUsec")), 42);
+	ck_assert(!get_bool(reply, "hasNext"));
 	attempt = json_array_get(list, 3);
 	ck_assert_str_eq(get_string(attempt, "outcome"), "denied");
 	ck_assert_ptr_null(json_object_get(attempt, "error"));
@@ -169,6 +176,51 @@ START_TEST(winner_is_listed_once_wherever_it_stands)
 				n_won += strcmp(get_string(attempt, "outcome"), "connected") == 0;
 			ck_assert_uint_eq(n_won, 1);
 		}
+	}
+}
+END_TEST
+
+START_TEST(reply_with_a_descriptor_is_as_complete_as_its_length_allows)
+{
+	static const char address[] = "2001:db8:1111:2222:3333:4444:5555:6666";
+	struct request_result result = make_result();
+	CLEANUP(json_decrefp) json_t *usual = NULL;
+	size_t n_before = 13;
+
+	for (size_t i = 0; i < N_ATTEMPTS; i++) {
+		attempts[i].rtt_us = 1999999;
+		attempts[i].started_us = result.started_us + 29999999;
+		attempts[i].ended_us = attempts[i].started_us + 29999999;
+		tried[i].endpoint = make_endpoint(address, 65535);
+	}
+	result.peer = result.local = make_endpoint(address, 65535);
+	usual = replies_connected_short(&result);
+	idl_check_reply("org.asockd.Connector", "Connect", usual);
+	ck_assert_uint_eq(json_array_size(json_object_get(usual, "attempts")), 12);
+	/* From the names that people have to the longest that there can be. */
+	for (size_t len = 20; len <= LIMIT_NAME_BYTES; len++) {
+		char name[LIMIT_NAME_BYTES + 1];
+		CLEANUP(json_decrefp) json_t *reply = NULL;
+		CLEANUP(json_decrefp) json_t *longer = NULL;
+		size_t n;
+
+		memset(name, 'a', len);
+		name[len] = '\0';
+		for (size_t i = 0; i < N_ATTEMPTS; i++)
+			memcpy(tried[i].target, name, len + 1);
+		result.name = name;
+		reply = replies_connected_short(&result);
+		n = json_array_size(json_object_get(reply, "attempts"));
+		ck_assert_uint_le(n, n_before);
+		ck_assert_uint_ge(n, 6);
+		ck_assert_int_eq(json_integer_value(json_object_get(reply, "attemptsOmitted")),
+				 (json_int_t)(N_ATTEMPTS - n));
+		ck_assert_uint_lt(json_dumpb(reply, NULL, 0, JSON_COMPACT),
+				  LIMIT_REPLY_WITH_FD_BYTES - 64);
+		longer = replies_connected(&result, n + 1);
+		ck_assert(n == 12 || json_dumpb(longer, NULL, 0, JSON_COMPACT) >=
+					     LIMIT_REPLY_WITH_FD_BYTES - 64);
+		n_before = n;
 	}
 }
 END_TEST
@@ -237,6 +289,110 @@ static void check_nothing_of_origin(json_t *reply)
 	for (size_t i = 0; i < ARRAY_LEN(keys); i++)
 		ck_assert_msg(!json_object_get(reply, keys[i]), "%s", keys[i]);
 }
+
+static void check_event(json_t *parameters, const char *expected)
+{
+	json_t *event = json_object_get(parameters, "event");
+	CLEANUP(json_decrefp) json_t *wanted = json_loads(expected, 0, NULL);
+	CLEANUP(freep) char *text = json_dumps(event, JSON_COMPACT);
+	const struct idl_description *description;
+
+	idl_read_all();
+	description = idl_find_description("org.asockd.Connector");
+	idl_check_object(description, "TraceEvent",
+			 &idl_find_definition(description, IDL_TYPE, "TraceEvent")->in, event);
+	ck_assert_msg(json_equal(event, wanted), "%s", text);
+	json_decref(parameters);
+}
+
+START_TEST(events_of_a_race_are_as_the_file_says)
+{
+	const struct endpoint local = make_endpoint("192.0.2.9", 40000);
+	const struct candidate one = { .endpoint = make_endpoint("192.0.2.1", 443),
+				       .source = SOURCE_CACHE,
+				       .target = "a.test" };
+	const struct candidate two = { .endpoint = make_endpoint("2001:db8::1", 443),
+				       .source = SOURCE_DNS,
+				       .target = "b.test" };
+	const struct race_place places[] = {
+		{ .candidate = &one,
+		  .facts = { .source = { .address = local.address }, .past = { .rtt_us = 300 } },
+		  .rule = ADDRSORT_RULE_9 },
+		{ .candidate = &two, .facts = { .past = { .is_dead = true } } },
+	};
+	struct racer_event race = {
+		.kind = RACER_ORDER, .attempt = SIZE_MAX, .order = places, .n_order = 2
+	};
+	struct request_event event = { .at_us = 7, .race = &race, .attempt = SIZE_MAX };
+
+	check_event(
+		replies_trace(&event),
+		"{\"atUsec\":7,\"kind\":\"order\",\"candidates\":["
+		"{\"endpoint\":{\"family\":\"inet\",\"address\":\"192.0.2.1\",\"port\":443},"
+		"\"target\":\"a.test\",\"source\":\"cache\",\"sourceAddress\":\"192.0.2.9\","
+		"\"reason\":\"rule 9: longer matching prefix (RFC 6724)\",\"roundTripUsec\":300,"
+		"\"dead\":false},"
+		"{\"endpoint\":{\"family\":\"inet6\",\"address\":\"2001:db8::1\",\"port\":443},"
+		"\"target\":\"b.test\",\"source\":\"dns\",\"dead\":true}]}");
+	race = (struct racer_event){ .kind = RACER_START, .candidate = &one, .local = &local };
+	event.attempt = 3;
+	check_event(replies_trace(&event),
+		    "{\"atUsec\":7,\"kind\":\"start\",\"attempt\":3,"
+		    "\"endpoint\":{\"family\":\"inet\",\"address\":\"192.0.2.1\",\"port\":443},"
+		    "\"local\":{\"family\":\"inet\",\"address\":\"192.0.2.9\",\"port\":40000}}");
+	race.kind = RACER_END;
+	race.outcome = OUTCOME_CONNECTED;
+	race.rtt_us = 250;
+	race.local = NULL;
+	check_event(replies_trace(&event),
+		    "{\"atUsec\":7,\"kind\":\"end\",\"attempt\":3,"
+		    "\"endpoint\":{\"family\":\"inet\",\"address\":\"192.0.2.1\",\"port\":443},"
+		    "\"outcome\":\"connected\",\"roundTripUsec\":250}");
+	race.outcome = OUTCOME_FAILED;
+	race.error = -ECONNREFUSED;
+	race.rtt_us = 0;
+	check_event(replies_trace(&event),
+		    "{\"atUsec\":7,\"kind\":\"end\",\"attempt\":3,"
+		    "\"endpoint\":{\"family\":\"inet\",\"address\":\"192.0.2.1\",\"port\":443},"
+		    "\"outcome\":\"failed\",\"error\":\"ECONNREFUSED\"}");
+	race = (struct racer_event){ .kind = RACER_HOLD, .candidate = &one };
+	event.attempt = SIZE_MAX;
+	check_event(replies_trace(&event),
+		    "{\"atUsec\":7,\"kind\":\"hold\","
+		    "\"endpoint\":{\"family\":\"inet\",\"address\":\"192.0.2.1\",\"port\":443}}");
+	race = (struct racer_event){ .kind = RACER_WAIT };
+	check_event(replies_trace(&event), "{\"atUsec\":7,\"kind\":\"wait\"}");
+	check_event(replies_trace_lost(8, 12), "{\"atUsec\":8,\"kind\":\"lost\",\"lost\":12}");
+}
+END_TEST
+
+START_TEST(questions_on_the_way_are_told_with_who_answered)
+{
+	struct request_question question = { .name = "a.test", .type = 28 };
+	const struct request_event event = { .at_us = 9,
+					     .question = &question,
+					     .attempt = SIZE_MAX };
+
+	question.origin = (struct origin){ .source = SOURCE_DNS,
+					   .has_ttl = true,
+					   .ttl_s = 60,
+					   .has_server = true,
+					   .server = make_endpoint("192.0.2.53", 53),
+					   .has_transport = true,
+					   .rtt_us = 1200,
+					   .ede = DNS_EDE_NONE };
+	check_event(replies_trace(&event),
+		    "{\"atUsec\":9,\"kind\":\"question\",\"name\":\"a.test\",\"type\":\"AAAA\","
+		    "\"outcome\":\"found\",\"source\":\"dns\",\"ttlUsec\":60000000,"
+		    "\"transport\":\"udp\",\"roundTripUsec\":1200,\"server\":\"192.0.2.53:53\"}");
+	question.status = -ASOCK_E_SERVER_FAILED;
+	question.origin = (struct origin){ .source = SOURCE_DNS, .ede = 22 };
+	check_event(replies_trace(&event),
+		    "{\"atUsec\":9,\"kind\":\"question\",\"name\":\"a.test\",\"type\":\"AAAA\","
+		    "\"outcome\":\"failed\",\"source\":\"dns\","
+		    "\"ede\":{\"code\":22,\"name\":\"No Reachable Authority\"}}");
+}
+END_TEST
 
 START_TEST(reply_of_resolve_is_as_the_file_says)
 {
@@ -937,8 +1093,11 @@ START_TEST(failure_lists_at_most_twelve_attempts_and_counts_the_rest)
 END_TEST
 
 SUITE_MAIN("replies", reply_of_connect_is_as_the_file_says, reply_of_bind_is_as_the_file_says,
-	   winner_is_listed_once_wherever_it_stands, link_local_address_has_its_zone_beside_it,
-	   reply_of_resolve_is_as_the_file_says, extended_error_without_name_and_text_is_a_number,
+	   winner_is_listed_once_wherever_it_stands,
+	   reply_with_a_descriptor_is_as_complete_as_its_length_allows,
+	   link_local_address_has_its_zone_beside_it, events_of_a_race_are_as_the_file_says,
+	   questions_on_the_way_are_told_with_who_answered, reply_of_resolve_is_as_the_file_says,
+	   extended_error_without_name_and_text_is_a_number,
 	   targets_of_a_service_have_their_own_addresses, records_have_the_owners_of_their_chain,
 	   types_without_a_name_have_their_number, no_answer_makes_a_reply_longer_than_clients_take,
 	   record_whose_text_is_very_long_has_its_data_alone,
