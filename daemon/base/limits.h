@@ -14,7 +14,10 @@
 	1000 /* spent on one user's input per loop turn; a call that has begun is finished */
 #define LIMIT_LOOK_ROUND_USEC \
 	10000 /* how often all unread descriptors are looked at when there are too many */
-#define LIMIT_FRAME_USEC	30000000 /* an unfinished frame is closed after this, microseconds */
+#define LIMIT_FRAME_USEC 30000000 /* an unfinished frame is closed after this, microseconds */
+#define LIMIT_NEXT_USEC	 10000000 /* ConnectNext goes on with what is no older, microseconds */
+#define LIMIT_EVENTS_BYTES \
+	(64 * 1024) /* with so much unsent no event is told to a client ("more"), bytes */
 #define LIMIT_UNREAD_REPLY_USEC 30000000 /* a reply nobody reads likewise, microseconds */
 #define LIMIT_TIMEOUT_USEC \
 	3600000000 /* longest time a client may ask for, microseconds; more is cut to this */

@@ -13,6 +13,8 @@
 
 #include "daemon/front/method.h"
 #include "daemon/front/methods.h"
+#include "daemon/front/outlet.h"
+#include "daemon/front/replies-trace.h"
 #include "daemon/front/replies.h"
 #include "daemon/policy/quota.h"
 #include "protocol/error.h"
@@ -32,13 +34,18 @@ struct call {
 	struct request_params request_params; /* but for service, what it points to is gone */
 	char *service;		 /* owned: of request_params, for the error that names it */
 	struct request *request; /* owned */
-	bool is_charged;	 /* to the user's QUOTA_CALLS */
+	struct request *next;	 /* owned: of the call before */
+	const struct request_event *event; /* within on_event */
+	uint64_t n_lost, lost_at_us;	   /* events that found no room, and the last of them */
+	bool has_told;
+	bool is_charged; /* to the user's QUOTA_CALLS */
 	bool closes;
 	bool is_fatal; /* what was read is no call: reply is BadFrame */
 	char *reply;   /* owned */
 	size_t reply_len;
 	int fd; /* owned: goes with the reply */
 	call_done_fn *done;
+	call_event_fn *tell;
 	void *arg;
 };
 
@@ -54,11 +61,15 @@ int call_new(struct call **ret, const struct call_params *params, struct front_e
 	char reason[MESSAGE_REASON_BYTES];
 	int r;
 
-	if (!call)
+	if (!call) {
+		request_free(params->next);
 		return -ENOMEM;
+	}
 	call->fd = -1;
 	call->env = env;
 	call->params = *params;
+	call->params.next = NULL;
+	call->next = params->next;
 	call->params.text = NULL;
 	r = message_parse_call(params->text, params->len, &call->message, reason);
 	if (r == -EBADMSG) {
@@ -95,6 +106,7 @@ struct call *call_free(struct call *call)
 		return NULL;
 	call_cancel(call);
 	request_free(call->request);
+	request_free(call->next);
 	message_call_done(&call->message);
 	free(call->reply);
 	free(call->service);
@@ -184,28 +196,127 @@ static int keep_params(struct call *call, const struct request_params *params)
 	return 0;
 }
 
-void call_run(struct call *call, const struct request_params *params)
+/*
+ * Tells what happens, or loses it. What a confined client may see of it is decided here.
+ */
+static void on_event(const struct request_event *event, void *arg)
+{
+	struct call *call = arg;
+
+	call->event = event;
+	call->tell(call, call->arg);
+	if (call->event) {
+		call->n_lost++;
+		call->lost_at_us = event->at_us;
+	}
+	call->event = NULL;
+}
+
+bool call_has_event(const struct call *call)
+{
+	return call->event || call->n_lost > 0;
+}
+
+int call_put_event(struct call *call, struct outlet *out, char terminator)
+{
+	CLEANUP(freep) char *text = NULL;
+	json_t *parameters;
+	size_t len;
+	int r;
+
+	parameters = call->n_lost > 0 ? replies_trace_lost(call->lost_at_us, call->n_lost)
+				      : replies_trace(call->event);
+	text = parameters ? message_format_part(parameters, &len) : NULL;
+	if (!text)
+		return -ENOMEM;
+	r = outlet_add(out, text, len, terminator);
+	if (r < 0)
+		return r;
+	call->has_told = true;
+	if (call->n_lost > 0)
+		call->n_lost = 0;
+	else
+		call->event = NULL;
+	return 0;
+}
+
+bool call_has_told(const struct call *call)
+{
+	return call->has_told;
+}
+
+/* false: the call has been refused. */
+static bool charge(struct call *call)
 {
 	const struct config *config = call->env->request.config;
-	int r = quota_charge(call->env->request.quota, params->identity.peer_uid, QUOTA_CALLS,
+	int r = quota_charge(call->env->request.quota, call->params.identity.peer_uid, QUOTA_CALLS,
 			     config->calls_in_flight_per_uid);
 
-	if (r == -EDQUOT) {
+	call->is_charged = r == 0;
+	if (r == -EDQUOT)
 		call_fail(call, -ASOCK_E_LIMIT_EXCEEDED,
 			  json_pack("{ss}", "limit", "CallsInFlightPerUid"));
+	else if (r < 0)
+		call_fail(call, r, NULL);
+	return r == 0;
+}
+
+static void watch(struct call *call)
+{
+	bool is_watching = call->message.more && call->method->tells_events;
+
+	request_watch(call->request, is_watching ? on_event : NULL, call);
+}
+
+void call_run(struct call *call, const struct request_params *params)
+{
+	int r;
+
+	if (!charge(call))
 		return;
-	}
-	call->is_charged = r == 0;
-	if (r == 0)
-		r = keep_params(call, params);
+	r = keep_params(call, params);
 	if (r == 0)
 		r = request_new(&call->request, params, &call->env->request);
 	if (r < 0) {
 		call_fail(call, r, NULL);
 		return;
 	}
+	watch(call);
 	if (request_start(call->request, on_request_done, call) != 0)
 		finish_request(call);
+}
+
+/* What one user may go on with is not another's. */
+static bool is_own_next(const struct call *call)
+{
+	const struct identity *identity = &call->params.identity, *first;
+
+	if (!call->next)
+		return false;
+	first = request_get_identity(call->next);
+	return first->peer_uid == identity->peer_uid && first->message_uid == identity->message_uid;
+}
+
+void call_resume(struct call *call)
+{
+	if (!is_own_next(call) || !request_has_next(call->next)) {
+		call_fail(call, -ASOCK_E_NO_MORE_CANDIDATES, json_object());
+		return;
+	}
+	if (!charge(call))
+		return;
+	call->request = TAKE_PTR(call->next);
+	watch(call);
+	if (request_resume(call->request, on_request_done, call) < 0)
+		finish_request(call);
+}
+
+struct request *call_take_next(struct call *call)
+{
+	if (!call_has_fd(call) || !call->request || !request_has_next(call->request))
+		return NULL;
+	request_watch(call->request, NULL, NULL);
+	return TAKE_PTR(call->request);
 }
 
 static void refuse_unknown(struct call *call, bool interface_known)
@@ -247,14 +358,17 @@ static void refuse_or_begin(struct call *call)
 			  json_pack("{ss}", "parameter", "oneway"));
 		return;
 	}
+	if (!call->method->resumes)
+		call->next = request_free(call->next);
 	call->method->start(call);
 }
 
-int call_start(struct call *call, call_done_fn *done, void *arg)
+int call_start(struct call *call, call_done_fn *done, call_event_fn *event, void *arg)
 {
 	assert(call->state == CALL_IDLE);
 	call->state = CALL_RUNNING;
 	call->done = done;
+	call->tell = event;
 	call->arg = arg;
 	if (call->is_fatal)
 		call->state = CALL_FINISHED;

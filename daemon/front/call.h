@@ -14,6 +14,7 @@
 
 struct call;
 struct method;
+struct outlet;
 
 struct call_params {
 	const char *text; /* used in call_new only */
@@ -21,16 +22,36 @@ struct call_params {
 	struct identity identity;
 	bool is_control;      /* came over the control socket */
 	const char *listener; /* the listener's name, NULL: none */
+	/*
+	 * What the call before has left for ConnectNext (call_take_next); NULL: nothing. Taken over, also on failure; any other call
+	 * is the end of it.
+	 */
+	struct request *next;
 };
 
 typedef void call_done_fn(struct call *call, void *arg);
+/*
+ * Of a call with "more": there is something to tell before its reply, and this is the time for call_put_event. Called from
+ * inside call_start, too. What finds no room is lost, and counted.
+ */
+typedef void call_event_fn(struct call *call, void *arg);
 
 MUST_CHECK int call_new(struct call **ret, const struct call_params *params, struct front_env *env);
 /* 1: finished; 0: done will be called; < 0: a fault, no reply can be made. */
-MUST_CHECK int call_start(struct call *call, call_done_fn *done, void *arg);
+MUST_CHECK int call_start(struct call *call, call_done_fn *done, call_event_fn *event, void *arg);
 void call_cancel(struct call *call);
 struct call *call_free(struct call *call);
 DEFINE_CLEANUP(struct call, call_free)
+
+/* Whether there is something to tell before the reply: an event, or how many were lost. */
+bool call_has_event(const struct call *call);
+/* Puts it into the output. -ENOBUFS, -ENOMEM: it is still to be told. */
+MUST_CHECK int call_put_event(struct call *call, struct outlet *out, char terminator);
+/* Whether anything was told; then the client reads that before a descriptor comes. */
+bool call_has_told(const struct call *call);
+
+/* Once a descriptor was handed over: what ConnectNext can go on with; NULL: there is nothing. */
+struct request *call_take_next(struct call *call);
 
 /* The reply for a connection that sent something that is no call. NULL: out of memory. */
 char *call_format_bad_frame(const char *reason, size_t *ret_len);
@@ -60,4 +81,6 @@ void call_fail(struct call *call, int status,
 MUST_CHECK bool call_read_parameters(struct call *call, void *ret);
 /* Runs a request within the user's limits; the method's finish is called with the result, now or later. */
 void call_run(struct call *call, const struct request_params *params);
+/* Likewise goes on with what the call before has left; where that is nothing, the call has failed. */
+void call_resume(struct call *call);
 struct request *call_get_request(struct call *call);

@@ -129,6 +129,12 @@ static void start_connect(struct call *call)
 	call_run(call, &request);
 }
 
+static void start_connect_next(struct call *call)
+{
+	if (call_read_parameters(call, NULL))
+		call_resume(call);
+}
+
 static void finish_connect(struct call *call, const struct request_result *result)
 {
 	int fd = request_take_fd(call_get_request(call));
@@ -183,8 +189,10 @@ static void finish_bind(struct call *call, const struct request_result *result)
 }
 
 const struct method methods_connector[] = {
-	{ INTERFACE, "Connect", connect_table, .returns_descriptor = true, .start = start_connect,
-	  .finish = finish_connect },
+	{ INTERFACE, "Connect", connect_table, .returns_descriptor = true, .tells_events = true,
+	  .start = start_connect, .finish = finish_connect },
+	{ INTERFACE, "ConnectNext", .returns_descriptor = true, .tells_events = true,
+	  .resumes = true, .start = start_connect_next, .finish = finish_connect },
 	{ INTERFACE, "Bind", bind_table, .returns_descriptor = true, .start = start_bind,
 	  .finish = finish_bind },
 	{ 0 },

@@ -66,7 +66,9 @@ struct session {
 	struct event *timer; /* owned: an unfinished frame or an unread reply has its time */
 	struct event *turn;  /* owned: goes on in the next loop turn */
 	struct frame_reader in;
-	struct call *call;     /* owned: being answered, or its reply waits */
+	struct call *call;    /* owned: being answered, or its reply waits */
+	struct request *next; /* owned: what the last call has left for ConnectNext */
+	uint64_t next_until_us;
 	struct outlet out;     /* replies that are not yet sent */
 	struct unread unread;  /* the descriptor in flight */
 	uint64_t served_round; /* of its user, see policy/quota */
@@ -87,6 +89,7 @@ static void on_writable(evutil_socket_t fd, short what, void *arg);
 static void on_timer(evutil_socket_t fd, short what, void *arg);
 static void on_turn(evutil_socket_t fd, short what, void *arg);
 static void on_call_done(struct call *call, void *arg);
+static void on_call_event(struct call *call, void *arg);
 
 int session_new(struct session **ret, int socket, const struct session_params *params,
 		struct front_env *env)
@@ -106,6 +109,8 @@ int session_new(struct session **ret, int socket, const struct session_params *p
 		session->params.frame_us = LIMIT_FRAME_USEC;
 	if (session->params.unread_us == 0)
 		session->params.unread_us = LIMIT_UNREAD_REPLY_USEC;
+	if (session->params.next_us == 0)
+		session->params.next_us = LIMIT_NEXT_USEC;
 	frame_reader_init(&session->in, LIMIT_REQUEST_BYTES,
 			  params->is_control ? FRAME_NUL : FRAME_UNDECIDED);
 	r = peer_identify(socket, &session->identity);
@@ -169,6 +174,7 @@ struct session *session_free(struct session *session)
 	if (!session)
 		return NULL;
 	call_free(session->call);
+	request_free(session->next);
 	unread_clear(&session->unread);
 	events[0] = session->readable;
 	events[1] = session->ended;
@@ -201,6 +207,7 @@ static void session_finish(struct session *session)
 	session->state = SESSION_DONE;
 	disarm(session);
 	session->call = call_free(session->call);
+	session->next = request_free(session->next);
 	session->done(session, session->arg);
 }
 
@@ -352,6 +359,33 @@ static int send_reply_with_fd(struct session *session, char terminator)
 	return r;
 }
 
+static bool has_room_for_events(const struct session *session)
+{
+	return session->out.len < LIMIT_EVENTS_BYTES;
+}
+
+static void put_events(struct session *session)
+{
+	char terminator = frame_terminator(session->in.mode);
+	int r = 0;
+
+	while (r == 0 && call_has_event(session->call) && has_room_for_events(session))
+		r = call_put_event(session->call, &session->out, terminator);
+}
+
+/* Events are sent when what is being done is done: the race is not to wait for them. */
+static void on_call_event(struct call *call, void *arg)
+{
+	struct session *session = arg;
+
+	(void)call;
+	/* A descriptor that was read is not to count until these are read, too. */
+	unread_update(&session->unread);
+	put_events(session);
+	if (session->out.len > 0)
+		event_active(session->writable, EV_WRITE, 0);
+}
+
 /*
  * Puts the finished call's reply into the output, or, when it carries a descriptor, sends it on its own. 1: done with it;
  * 0: it has to wait until the client has read the descriptor before; < 0: the connection is broken.
@@ -365,6 +399,9 @@ static int send_reply(struct session *session)
 
 	if (!text)
 		return call_wants_reply(session->call) ? -ENOMEM : 1;
+	if (call_has_event(session->call) && !has_room_for_events(session))
+		return 0; /* how many were lost is told first */
+	put_events(session);
 	if (!call_has_fd(session->call)) {
 		r = outlet_add(&session->out, text, len, terminator);
 		return r < 0 ? r : 1;
@@ -374,6 +411,8 @@ static int send_reply(struct session *session)
 		return r;
 	unread_update(&session->unread);
 	if (session->unread.has_fd || session->out.len > 0)
+		return 0;
+	if (call_has_told(session->call) && unread_has_bytes(&session->unread))
 		return 0;
 	return send_reply_with_fd(session, terminator);
 }
@@ -387,6 +426,7 @@ static void linger(struct session *session)
 	bool waits_for_closer = has_input(session) && closer_get_room(session->env->closer) == 0;
 
 	assert(session->out.len == 0);
+	session->next = request_free(session->next);
 	unread_update(&session->unread);
 	if (!session->unread.has_fd && !waits_for_closer) {
 		session_finish(session);
@@ -421,10 +461,11 @@ static int start_call(struct session *session, const char *text, size_t len)
 		.identity = session->identity,
 		.is_control = session->params.is_control,
 		.listener = session->params.listener,
+		.next = TAKE_PTR(session->next),
 	};
 	int r = call_new(&session->call, &params, session->env);
 
-	return r < 0 ? r : call_start(session->call, on_call_done, session);
+	return r < 0 ? r : call_start(session->call, on_call_done, on_call_event, session);
 }
 
 /* Takes the next frame and begins its call. 1: finished, 0: there is none, or it runs; < 0: broken. */
@@ -448,6 +489,15 @@ static int begin_next(struct session *session)
 	return start_call(session, text, len);
 }
 
+static void keep_next(struct session *session)
+{
+	session->next = call_take_next(session->call);
+	if (!session->next)
+		return;
+	session->next_until_us = clock_now_us() + session->params.next_us;
+	arm_timer(session, session->params.next_us);
+}
+
 /* Finishes the call whose reply is due. As send_reply. */
 static int end_call(struct session *session)
 {
@@ -456,6 +506,7 @@ static int end_call(struct session *session)
 	if (r <= 0)
 		return r;
 	session->is_last = session->is_last || call_closes_connection(session->call);
+	keep_next(session);
 	session->call = call_free(session->call);
 	return 1;
 }
@@ -580,7 +631,7 @@ static void on_readable(evutil_socket_t fd, short what, void *arg)
 	(void)fd;
 	(void)what;
 	if (session->state == SESSION_BUSY) {
-		if (watch_end(session, false) < 0)
+		if (watch_end(session, session->out.len > 0) < 0)
 			session_end(session);
 		return;
 	}
@@ -651,10 +702,18 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd;
 	(void)what;
-	if (session->state == SESSION_LINGERING)
+	if (session->next && session->next_until_us <= now_us)
+		session->next = request_free(session->next);
+	if (session->state == SESSION_LINGERING) {
 		linger(session);
-	else if (due_us <= now_us)
+		return;
+	}
+	if (due_us <= now_us) {
 		session_end(session);
-	else if (due_us < UINT64_MAX)
+		return;
+	}
+	if (session->next && session->next_until_us < due_us)
+		due_us = session->next_until_us;
+	if (due_us < UINT64_MAX)
 		arm_timer(session, due_us - now_us);
 }

@@ -20,6 +20,7 @@ struct session_params {
 	bool is_control;      /* NUL ends messages, always */
 	uint64_t frame_us;    /* how long an unfinished frame may lie; 0: LIMIT_FRAME_USEC */
 	uint64_t unread_us;   /* how long a reply may lie unread; 0: LIMIT_UNREAD_REPLY_USEC */
+	uint64_t next_us;     /* how long ConnectNext can go on; 0: LIMIT_NEXT_USEC */
 };
 
 /* The connection is over; the owner frees the session in here or later. */

@@ -70,10 +70,11 @@ static const struct session_params control = { .is_control = true }; /* on which
 
 struct scene {
 	struct front_rig rig;
-	struct tcp_peer *peer;
+	struct tcp_peer *peer, *second; /* 127.0.0.1, and with `before` 127.0.0.2 */
 	pid_t server_pid;
 	struct endpoint server_endpoint;
 	struct conn conn;
+	const char *before; /* a connection before the call in question; NULL: none */
 };
 
 /* A name server in a process of its own: it allocates, too. */
@@ -130,12 +131,25 @@ static void scene_close(struct scene *scene)
 	front_rig_close(&scene->rig);
 }
 
+/* Whether there is a reply that is not followed by others; those that are, are dropped. */
+static bool has_last_reply(struct client *client)
+{
+	while (client_poll(client)) {
+		const char *text = client->data + client->start;
+
+		if (!strstr(text, "\"continues\""))
+			return true;
+		ck_assert_ptr_nonnull(client_read(client));
+	}
+	return false;
+}
+
 /* Turns the loop until the client has a reply or its connection has ended. The n-th allocation fails; n less those made. */
 static size_t turn_until_over(struct scene *scene, size_t n)
 {
 	uint64_t until_us = clock_now_us() + 5 * USEC_PER_SEC;
 
-	while (!client_poll(&scene->conn.client) && !scene->conn.client.has_ended) {
+	while (!has_last_reply(&scene->conn.client) && !scene->conn.client.has_ended) {
 		int r;
 
 		until_failure = n;
@@ -169,6 +183,15 @@ static bool try(struct scene *scene, const char *text, size_t n, size_t *ret_n_l
 	front_rig_set_server(&scene->rig, &scene->server_endpoint); /* all files are read anew */
 	scene->peer = tcp_peer_new(scene->rig.base, AF_INET, TCP_PEER_ACCEPT);
 	conn_open(&scene->conn, &scene->rig, &control);
+	if (scene->before) {
+		struct endpoint endpoint = *tcp_peer_get_endpoint(scene->peer);
+
+		endpoint.address.bytes[3] = 2;
+		scene->second = tcp_peer_new_at(scene->rig.base, &endpoint, TCP_PEER_ACCEPT);
+		send_call(scene, scene->before);
+		client_expect_part(client, "fileDescriptor");
+		(void)close_fd(client_take_fd(client));
+	}
 	send_call(scene, text);
 	*ret_n_left = turn_until_over(scene, n);
 	if (client_poll(client) || !client->has_ended) {
@@ -184,13 +207,15 @@ static bool try(struct scene *scene, const char *text, size_t n, size_t *ret_n_l
 	}
 	conn_close(&scene->conn);
 	scene->peer = tcp_peer_free(scene->peer);
+	scene->second = tcp_peer_free(scene->second);
 	ck_assert_uint_eq(quota_get_total(scene->rig.env.request.quota, QUOTA_ATTEMPTS), 0);
 	ck_assert_uint_eq(quota_get_total(scene->rig.env.request.quota, QUOTA_DESCRIPTORS), 0);
 	ck_assert_uint_eq(quota_get_total(scene->rig.env.request.quota, QUOTA_CALLS), 0);
 	return good;
 }
 
-static void fail_each_under(const char *rules, const char *text)
+/* rules and before may be NULL. */
+static void fail_each_of(const char *rules, const char *before, const char *text)
 {
 	struct scene scene;
 	size_t n_left = 0;
@@ -198,6 +223,7 @@ static void fail_each_under(const char *rules, const char *text)
 	scene_open(&scene);
 	if (rules)
 		front_rig_set_rules(&scene.rig, rules);
+	scene.before = before;
 	ck_assert_msg(try(&scene, text, N_MAX, &n_left), "it does not even work with memory");
 	ck_assert_uint_lt(n_left, N_MAX - 5); /* allocations are seen at all */
 	n_left = 0;
@@ -212,7 +238,7 @@ static void fail_each_under(const char *rules, const char *text)
 
 static void fail_each(const char *text)
 {
-	fail_each_under(NULL, text);
+	fail_each_of(NULL, NULL, text);
 }
 
 START_TEST(a_connection_to_a_literal)
@@ -238,6 +264,21 @@ START_TEST(a_connection_to_a_name_of_the_search_list)
 }
 END_TEST
 
+START_TEST(a_connection_that_is_watched)
+{
+	fail_each("{\"method\":\"org.asockd.Connector.Connect\",\"more\":true,"
+		  "\"parameters\":{\"host\":\"name\",\"service\":\"%\"}}");
+}
+END_TEST
+
+START_TEST(the_next_connection)
+{
+	fail_each_of(NULL, "{\"method\":\"org.asockd.Connector.Connect\","
+			 "\"parameters\":{\"host\":\"" FRONT_HOST_THREE "\",\"service\":\"%\"}}",
+			 "{\"method\":\"org.asockd.Connector.ConnectNext\",\"more\":true}");
+}
+END_TEST
+
 START_TEST(a_resolution)
 {
 	fail_each(
@@ -248,8 +289,8 @@ END_TEST
 
 START_TEST(a_socket_to_listen_on)
 {
-	fail_each_under(
-		"[Role all]\nMatch=netns:same\nMode=open\nAllow=listen tcp *:*\n",
+	fail_each_of(
+		"[Role all]\nMatch=netns:same\nMode=open\nAllow=listen tcp *:*\n", NULL,
 		"{\"method\":\"org.asockd.Connector.Bind\",\"parameters\":{\"host\":\"127.0.0.1\"}}");
 }
 END_TEST
@@ -298,6 +339,8 @@ int main(void)
 	const TTest *tests[] = { a_connection_to_a_literal,
 				 a_connection_to_a_target_of_the_hosts_file,
 				 a_connection_to_a_name_of_the_search_list,
+				 a_connection_that_is_watched,
+				 the_next_connection,
 				 a_resolution,
 				 a_resolution_of_records,
 				 a_resolution_of_an_address,
