@@ -52,7 +52,7 @@ struct request {
 	struct translation translation; /* likewise: before the racer */
 	struct event *
 		grace; /* owned; for addresses alone: the second family's time is up; else, if any: LISTEN_US */
-	struct addrlist found; /* for addresses alone */
+	struct addrlist found;		 /* for addresses alone */
 	struct ordering_reason *reasons; /* owned; REQUEST_EXPLAIN only, as the next three */
 	struct request_question *questions;
 	size_t n_questions, n_questions_omitted;

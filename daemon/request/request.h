@@ -110,9 +110,9 @@ struct request_result {
 	const struct origin *origin; /* where it, or its failure, came from; or NULL */
 	int headline;		     /* for -ASOCK_E_CONNECT_FAILED: -errno of the whole */
 	const struct race_attempt *attempts;
-	size_t n_attempts; /* since request_resume, where it was resumed */
-	size_t winner;	   /* index in attempts; REQUEST_CONNECT with status 0 only */
-	bool has_next;	   /* there is, or may still come, something for request_resume */
+	size_t n_attempts;	     /* since request_resume, where it was resumed */
+	size_t winner;		     /* index in attempts; REQUEST_CONNECT with status 0 only */
+	bool has_next;		     /* there is, or may still come, something for request_resume */
 	struct endpoint peer, local; /* peer: REQUEST_CONNECT only; local: _BIND too */
 	const struct candidate *candidates; /* REQUEST_RESOLVE, _SERVICE, _EXPLAIN: in order */
 	size_t n_candidates;

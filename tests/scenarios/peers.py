@@ -76,6 +76,15 @@ class Greeter:
             connection.close()
 
 
+class Rude(Greeter):
+    """Closes each connection at once."""
+
+    def accept(self):
+        connection, _ = self.listener.accept()
+        self.accepted += 1
+        connection.close()
+
+
 class BlackHole:
     """A loopback port on which attempts hang: the queue of its listener is full and stays so."""
 

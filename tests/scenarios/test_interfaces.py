@@ -7,8 +7,9 @@ import upstream
 from daemon import source_dir
 from idl import Interface
 from upstream import Upstream
-from wire import (BIND, CONNECT, DUMP_CACHE, DUMP_HISTORY, EXPLAIN, FLUSH_CACHE, FLUSH_HISTORY,
-                  LIST_SERVERS, PING, RESOLVE, RESOLVE_ADDRESS, RESOLVE_RECORD,
+from peers import Greeter
+from wire import (BIND, CONNECT, CONNECT_NEXT, DUMP_CACHE, DUMP_HISTORY, EXPLAIN, FLUSH_CACHE,
+                  FLUSH_HISTORY, LIST_SERVERS, PING, RESOLVE, RESOLVE_ADDRESS, RESOLVE_RECORD,
                   RESOLVE_SERVICE, SERVICE, WHOAMI, Client)
 
 INTERFACES = {path.stem: Interface(path.read_text())
@@ -28,6 +29,7 @@ GOOD = {
     RESOLVE_ADDRESS: {"address": "127.0.0.1"},
     CONNECT: {"host": "both.test", "service": "{port}"},
     BIND: {"host": "::1", "protocol": "tcp", "options": {"noDelay": True}},
+    CONNECT_NEXT: {},
     LIST_SERVERS: {},
     DUMP_CACHE: {},
     FLUSH_CACHE: {"name": "*.test", "type": "A", "kind": "positive"},
@@ -38,6 +40,8 @@ GOOD = {
 
 # What a method needs of the policy.
 RULES = {BIND: "[Role all]\nMatch=netns:same\nMode=open\nAllow=listen tcp *:*\n"}
+# What comes before on the same connection.
+BEFORE = {CONNECT_NEXT: (CONNECT, {"host": "pair.test", "service": "{port}"})}
 
 # These answer on the control socket alone.
 CONTROL = {LIST_SERVERS, DUMP_CACHE, FLUSH_CACHE, DUMP_HISTORY, FLUSH_HISTORY, EXPLAIN}
@@ -73,6 +77,8 @@ BAD = [
     (BIND, {"host": "127.0.0.1"}, "org.asockd.Connector.Denied"),
     (BIND, {"host": "localhost"}, "org.asockd.Resolver.InvalidName"),
     (BIND, {"service": "no-such-service"}, "org.asockd.Resolver.UnknownService"),
+    (CONNECT_NEXT, {}, "org.asockd.Connector.NoMoreCandidates"),
+    (CONNECT_NEXT, {"host": "v4.test"}, "org.varlink.service.InvalidParameter"),
 ]
 
 # Calls that fail with a name server that answers as make_upstream() has it.
@@ -86,7 +92,7 @@ BAD_ANSWERS = [
     (CONNECT, {"host": "dns.test", "service": "no-such-service"}, "org.asockd.Resolver.UnknownService"),
 ]
 
-HOSTS = "127.0.0.1 both.test v4.test\n::1 both.test\n"
+HOSTS = "127.0.0.1 both.test v4.test pair.test\n::1 both.test\n127.0.0.2 pair.test\n"
 
 
 @pytest.fixture
@@ -106,9 +112,12 @@ def made_upstream():
         yield made
 
 
-def ask(daemon, method, parameters, path=None):
+def ask(daemon, method, parameters, path=None, before=None):
     """The whole reply."""
     with Client(path or daemon.socket) as client:
+        if before is not None:
+            client.send(*before)
+            client.receive_connection()[1].close()
         client.send(method, parameters)
         reply, connection = client.receive()
         if connection is not None:
@@ -136,10 +145,16 @@ def test_there_is_a_good_call_for_each_method():
 
 @pytest.mark.parametrize("method", METHODS)
 def test_reply_is_as_described(start, greeter, made_upstream, method):
+    def fill(parameters):
+        return {name: value.format(port=greeter.port) if isinstance(value, str) else value
+                for name, value in parameters.items()}
+
     daemon = start(RULES.get(method, ""), hosts=HOSTS, resolve=made_upstream.lines())
-    parameters = {name: value.format(port=greeter.port) if isinstance(value, str) else value
-                  for name, value in GOOD[method].items()}
-    check_reply(method, ask(daemon, method, parameters, daemon.control if method in CONTROL else None))
+    before = BEFORE.get(method)
+    with Greeter("127.0.0.2", greeter.port):
+        check_reply(method, ask(daemon, method, fill(GOOD[method]),
+                                daemon.control if method in CONTROL else None,
+                                before and (before[0], fill(before[1]))))
 
 
 @pytest.mark.parametrize("method", sorted(CONTROL))

@@ -24,6 +24,7 @@ PING = MANAGER + ".Ping"
 WHOAMI = MANAGER + ".Whoami"
 CONNECT = CONNECTOR + ".Connect"
 BIND = CONNECTOR + ".Bind"
+CONNECT_NEXT = CONNECTOR + ".ConnectNext"
 RESOLVE = RESOLVER + ".ResolveSockaddr"
 RESOLVE_SERVICE = RESOLVER + ".ResolveService"
 RESOLVE_RECORD = RESOLVER + ".ResolveRecord"
@@ -38,6 +39,7 @@ BAD_FRAME = CONNECTOR + ".BadFrame"
 DENIED = CONNECTOR + ".Denied"
 TIMED_OUT = CONNECTOR + ".TimedOut"
 CONNECT_FAILED = CONNECTOR + ".ConnectFailed"
+NO_MORE_CANDIDATES = CONNECTOR + ".NoMoreCandidates"
 INVALID_PARAMETER = SERVICE + ".InvalidParameter"
 PERMISSION_DENIED = SERVICE + ".PermissionDenied"
 
@@ -131,6 +133,10 @@ class Client:
             parameters["service"] = str(service)
         return self.call_for_socket(CONNECT, parameters)
 
+    def connect_next(self):
+        """Calls ConnectNext; likewise."""
+        return self.call_for_socket(CONNECT_NEXT, {})
+
     def bind(self, **parameters):
         """Calls Bind; answers (parameters of the reply, bound socket)."""
         return self.call_for_socket(BIND, parameters)
@@ -138,10 +144,24 @@ class Client:
     def call_for_socket(self, method, parameters):
         """Calls what answers with a descriptor."""
         self.send(method, parameters)
+        return self.receive_connection()
+
+    def receive_connection(self):
+        """The reply of one of these."""
         reply, connection = self.receive()
         parameters = result(reply)
         assert connection is not None, "no descriptor came with the reply"
         return parameters, connection
+
+    def receive_events(self):
+        """Replies of a call with "more": (events, whole last reply, connected socket or None)."""
+        events = []
+        while True:
+            reply, connection = self.receive()
+            if not reply.get("continues"):
+                return events, reply, connection
+            assert set(reply) == {"parameters", "continues"} and set(reply["parameters"]) == {"event"}
+            events.append(reply["parameters"]["event"])
 
     def half_close(self):
         """No more calls will come."""

@@ -273,9 +273,10 @@ END_TEST
 
 START_TEST(the_next_connection)
 {
-	fail_each_of(NULL, "{\"method\":\"org.asockd.Connector.Connect\","
-			 "\"parameters\":{\"host\":\"" FRONT_HOST_THREE "\",\"service\":\"%\"}}",
-			 "{\"method\":\"org.asockd.Connector.ConnectNext\",\"more\":true}");
+	fail_each_of(NULL,
+		     "{\"method\":\"org.asockd.Connector.Connect\","
+		     "\"parameters\":{\"host\":\"" FRONT_HOST_THREE "\",\"service\":\"%\"}}",
+		     "{\"method\":\"org.asockd.Connector.ConnectNext\",\"more\":true}");
 }
 END_TEST
 
