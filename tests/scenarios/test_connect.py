@@ -27,12 +27,13 @@ DEAD_BY_ICMP = "198.18.18.53"
 
 @pytest.fixture
 def rigged(rig, nsd, start):
-    """A function that starts a daemon in the client namespace and answers a connection to it."""
+    """A function that starts a daemon in the client namespace and answers a connection to it. It
+    learns nothing, so that each race is the first, whatever the kernel knows of the one before."""
     clients = []
 
     def start_rigged(servers=(SERVER4,), config="", **keywords):
         lines = [f"Servers={server}" for server in servers]
-        made = start(config, lines, prefix=rig.inside(rig.client), **keywords)
+        made = start("[Connect]\nHistory=off\n" + config, lines, prefix=rig.inside(rig.client), **keywords)
         with rig.entered(rig.client):
             clients.append(Client(made.socket, timeout=40))
         return clients[-1]
