@@ -169,7 +169,7 @@ static void trace_end(const struct racer *racer, size_t i)
 	trace(racer, &event);
 }
 
-static void trace_order(struct racer *racer, uint64_t now_us)
+static void trace_order(struct racer *racer)
 {
 	CLEANUP(freep) struct race_place *places = NULL;
 	struct racer_event event = { .kind = RACER_ORDER, .attempt = SIZE_MAX };
@@ -181,7 +181,7 @@ static void trace_order(struct racer *racer, uint64_t now_us)
 	if (!places)
 		return; /* the next one may be traced */
 	racer->traced_order = sequence;
-	event.at_us = now_us;
+	event.at_us = clock_now_us();
 	event.order = places;
 	event.n_order = race_get_order(racer->race, places, ADDRSORT_MAX);
 	trace(racer, &event);
@@ -493,7 +493,7 @@ static void run(struct racer *racer)
 	apply_brake(racer);
 	while (!racer->over) {
 		take_news(racer);
-		trace_order(racer, clock_now_us());
+		trace_order(racer);
 		if (racer->over || !race_next_action(racer->race, clock_now_us(), &action))
 			break;
 		do_action(racer, &action);

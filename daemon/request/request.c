@@ -51,7 +51,7 @@ struct request {
 	struct racer *racer;		/* owned; REQUEST_CONNECT only */
 	struct translation translation; /* likewise: before the racer */
 	struct event *
-		grace; /* owned; for addresses alone: the second family's time is up; else, if any: LISTEN_US */
+		grace; /* owned; the second family's time is up (for addresses alone), or LISTEN_US */
 	struct addrlist found;		 /* for addresses alone */
 	struct ordering_reason *reasons; /* owned; REQUEST_EXPLAIN only, as the next three */
 	struct request_question *questions;
@@ -142,7 +142,7 @@ static void stop_service(struct request *request, int status)
 	service_cancel(request->service);
 	request->is_service_done = true;
 	for (size_t i = 0; i < ARRAY_LEN(families); i++)
-		if (racer_add_answer(request->racer, families[i], status, NULL, 0, true) < 0)
+		if (translation_put(&request->translation, families[i], status, NULL, 0, true) < 0)
 			request->fault = -ENOMEM;
 }
 
@@ -562,9 +562,9 @@ static resolve_question_fn *get_question_fn(const struct request *request)
 		return on_question_to_explain;
 	case REQUEST_RESOLVE:
 	case REQUEST_SERVICE:
-	case REQUEST_BIND:
 	case REQUEST_RECORD:
 	case REQUEST_ADDRESS:
+	case REQUEST_BIND:
 		break;
 	}
 	return NULL;
@@ -728,13 +728,12 @@ static void begin(struct request *request, request_done_fn *done, void *arg)
 							      request->env->config->timeout_us);
 }
 
-/* It did not begin. */
-static int give_up(struct request *request, int status)
+/* It was over before it had begun. */
+static void give_up(struct request *request, int status)
 {
 	request->status = status;
 	request->finished_us = request->started_us;
 	request_cancel(request);
-	return status;
 }
 
 int request_start(struct request *request, request_done_fn *done, void *arg)
@@ -746,12 +745,8 @@ int request_start(struct request *request, request_done_fn *done, void *arg)
 	request->named_generation = request->judged_generation;
 	r = start(request);
 	request->params.host = request->params.service = NULL;
-	if (r < 0)
-		return give_up(request, r);
-	if (r > 0) {
-		request->finished_us = request->started_us;
-		request_cancel(request);
-	}
+	if (r != 0)
+		give_up(request, r < 0 ? r : 0);
 	return r;
 }
 
@@ -769,7 +764,9 @@ int request_resume(struct request *request, request_done_fn *done, void *arg)
 	r = judge_caller(request);
 	if (r == 0)
 		r = racer_resume(request->racer, request->deadline_us, on_raced, request);
-	return r < 0 ? give_up(request, r) : 0;
+	if (r < 0)
+		give_up(request, r);
+	return r;
 }
 
 bool request_has_next(const struct request *request)

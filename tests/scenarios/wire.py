@@ -23,8 +23,8 @@ SERVICE = "org.varlink.service"
 PING = MANAGER + ".Ping"
 WHOAMI = MANAGER + ".Whoami"
 CONNECT = CONNECTOR + ".Connect"
-BIND = CONNECTOR + ".Bind"
 CONNECT_NEXT = CONNECTOR + ".ConnectNext"
+BIND = CONNECTOR + ".Bind"
 RESOLVE = RESOLVER + ".ResolveSockaddr"
 RESOLVE_SERVICE = RESOLVER + ".ResolveService"
 RESOLVE_RECORD = RESOLVER + ".ResolveRecord"
@@ -135,13 +135,13 @@ class Client:
 
     def connect_next(self):
         """Calls ConnectNext; likewise."""
-        return self.call_for_socket(CONNECT_NEXT, {})
+        return self.call_for_socket(CONNECT_NEXT)
 
     def bind(self, **parameters):
         """Calls Bind; answers (parameters of the reply, bound socket)."""
         return self.call_for_socket(BIND, parameters)
 
-    def call_for_socket(self, method, parameters):
+    def call_for_socket(self, method, parameters=None):
         """Calls what answers with a descriptor."""
         self.send(method, parameters)
         return self.receive_connection()

@@ -214,16 +214,15 @@ static bool try(struct scene *scene, const char *text, size_t n, size_t *ret_n_l
 	return good;
 }
 
-/* rules and before may be NULL. */
 static void fail_each_of(const char *rules, const char *before, const char *text)
 {
 	struct scene scene;
 	size_t n_left = 0;
 
 	scene_open(&scene);
+	scene.before = before;
 	if (rules)
 		front_rig_set_rules(&scene.rig, rules);
-	scene.before = before;
 	ck_assert_msg(try(&scene, text, N_MAX, &n_left), "it does not even work with memory");
 	ck_assert_uint_lt(n_left, N_MAX - 5); /* allocations are seen at all */
 	n_left = 0;
