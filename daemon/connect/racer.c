@@ -412,8 +412,6 @@ static void ask_for_spare(struct racer *racer)
 {
 	struct brake *brake = racer->params.env.brake;
 
-	if (racer->spare.user)
-		return; /* it waits already */
 	if (brake_take(brake, racer->params.uid, &racer->spare, on_granted, racer))
 		race_on_spare(racer->race, clock_now_us());
 	else

@@ -37,6 +37,7 @@ struct contest {
 	struct racer_event events[MAX_EVENTS];
 	struct endpoint about[MAX_EVENTS], local[MAX_EVENTS];
 	size_t n_events;
+	int first_source; /* of the last sorting: the family of the first one's source */
 	bool done;
 	int status;
 	uint64_t done_us;
@@ -100,6 +101,8 @@ static void trace(const struct racer_event *event, void *arg)
 		contest->about[i] = event->candidate->endpoint;
 	if (event->local)
 		contest->local[i] = *event->local;
+	if (event->n_order > 0)
+		contest->first_source = event->order[0].facts.source.address.family;
 	if (i > 0)
 		ck_assert_uint_ge(event->at_us, contest->events[i - 1].at_us);
 }
@@ -595,10 +598,44 @@ START_TEST(who_waits_for_the_brake_may_end)
 	while (count_events(contest, RACER_WAIT) == 0)
 		ck_assert_int_ge(event_base_loop(rig->base, EVLOOP_ONCE), 0);
 	racer_cancel(contest->racer);
-	rig->env.brake = brake_free(rig->env.brake); /* nobody is in it */
+	/* The peer that accepts; the brake has nobody to wake. */
+	ck_assert_int_eq(event_base_get_num_events(rig->base, EVENT_BASE_COUNT_ADDED), 1);
 	suite_loop_for(rig->base, 20);
 	ck_assert(!contest->done);
 	hole = tcp_peer_free(hole);
+	good = tcp_peer_free(good);
+	end(rig);
+}
+END_TEST
+
+/* What waits in the queue is the race and not one of its addresses. */
+START_TEST(who_waits_for_the_brake_may_go_on_without_it)
+{
+	struct rig *rig = begin();
+	struct tcp_peer *holes[2], *good;
+	struct endpoint six[3];
+	struct brake_waiter waiter = { 0 };
+	struct contest *contest;
+
+	ck_assert_int_eq(brake_new(&rig->env.brake, rig->base), 0);
+	brake_configure(rig->env.brake, 1);
+	ck_assert(brake_take(rig->env.brake, BOB, &waiter, NULL, NULL));
+	for (size_t i = 0; i < 2; i++)
+		holes[i] = tcp_peer_new(rig->base, AF_INET6, TCP_PEER_BLACK_HOLE);
+	good = tcp_peer_new(rig->base, AF_INET6, TCP_PEER_ACCEPT);
+	six[0] = *tcp_peer_get_endpoint(holes[0]);
+	six[1] = *tcp_peer_get_endpoint(holes[1]);
+	six[2] = *tcp_peer_get_endpoint(good);
+	rig->params.race.attempt_timeout_us = MS(100);
+	contest = make(rig);
+	ck_assert_int_eq(racer_start(contest->racer, on_done, contest), 0);
+	answer(contest, AF_INET6, six, 3);
+	finish(contest);
+	expect_peer(contest, good);
+	ck_assert_uint_eq(count_events(contest, RACER_WAIT), 1);
+	ck_assert_uint_lt(contest->done_us - get_attempt(contest, 0)->started_us, MS(900));
+	for (size_t i = 0; i < 2; i++)
+		(void)tcp_peer_free(holes[i]);
 	good = tcp_peer_free(good);
 	end(rig);
 }
@@ -884,7 +921,8 @@ START_TEST(an_attempt_goes_with_its_source_and_is_made_again_from_another)
 	ck_assert(address_equal(&contest->local[contest->n_events - 1].address, &second));
 	ck_assert_int_eq(contest->events[contest->n_events - 1].kind, RACER_START);
 	racer_cancel(contest->racer);
-	suite_loop_for(rig->base, 10);
+	/* Nobody listens to the kernel's news any more. */
+	ck_assert_int_eq(event_base_get_num_events(rig->base, EVENT_BASE_COUNT_ADDED), 0);
 	end(rig);
 }
 END_TEST
@@ -892,7 +930,7 @@ END_TEST
 START_TEST(an_address_without_a_route_is_translated)
 {
 	struct rig *rig;
-	struct tcp_peer *peer;
+	struct tcp_peer *peer, *four;
 	struct endpoint away = endpoint_of("192.0.2.1", 80);
 	struct contest *contest;
 
@@ -900,6 +938,7 @@ START_TEST(an_address_without_a_route_is_translated)
 		return;
 	rig = begin();
 	peer = tcp_peer_new(rig->base, AF_INET6, TCP_PEER_ACCEPT);
+	four = tcp_peer_new(rig->base, AF_INET, TCP_PEER_ACCEPT);
 	away.port = tcp_peer_get_endpoint(peer)->port;
 	rig->translated = tcp_peer_get_endpoint(peer)->address;
 	for (size_t i = 0; i < 2; i++) {
@@ -913,6 +952,20 @@ START_TEST(an_address_without_a_route_is_translated)
 		finish(contest);
 		expect_peer(contest, peer);
 		ck_assert_uint_eq(rig->n_translated, i + 1);
+		ck_assert_int_eq(contest->first_source, i == 0 ? AF_INET6 : AF_UNSPEC);
+	}
+	/* What has a route is not. */
+	for (size_t i = 0; i < 2; i++) {
+		struct candidate item = { .endpoint = *tcp_peer_get_endpoint(four),
+					  .source = i == 0 ? SOURCE_HOSTS : SOURCE_LITERAL };
+
+		contest = make(rig);
+		ck_assert_int_eq(racer_start(contest->racer, on_done, contest), 0);
+		answer(contest, AF_INET6, NULL, 0);
+		ck_assert_int_eq(racer_add_answer(contest->racer, AF_INET, 0, &item, 1, true), 0);
+		finish(contest);
+		expect_peer(contest, four);
+		ck_assert_uint_eq(rig->n_translated, 2);
 	}
 	/* There is none: the address stays what it is, and what the routing table says of it is not remembered. */
 	rig->translated.family = 0;
@@ -923,8 +976,9 @@ START_TEST(an_address_without_a_route_is_translated)
 	finish(contest);
 	ck_assert_int_eq(contest->status, -ASOCK_E_CONNECT_FAILED);
 	ck_assert_int_eq(racer_get_headline(contest->racer), -ENETUNREACH);
-	ck_assert_uint_eq(history_get_n(rig->env.history), 1);
+	ck_assert_uint_eq(history_get_n(rig->env.history), 2);
 	peer = tcp_peer_free(peer);
+	four = tcp_peer_free(four);
 	end(rig);
 }
 END_TEST
@@ -937,7 +991,8 @@ SUITE_MAIN("racer_memory", a_silent_loser_is_paid_for_once_by_everybody,
 	   who_is_connected_but_silent_is_alive_and_loses_for_the_first_byte,
 	   an_address_that_is_being_asked_is_waited_for, a_held_address_that_lives_is_begun_at_once,
 	   what_is_held_is_let_go_by_who_ends, spare_attempts_take_their_turn_and_first_ones_do_not,
-	   who_waits_for_the_brake_may_end, next_please_goes_on_behind_the_winner,
+	   who_waits_for_the_brake_may_end, who_waits_for_the_brake_may_go_on_without_it,
+	   next_please_goes_on_behind_the_winner,
 	   a_dropped_attempt_is_made_again_and_a_late_answer_counts,
 	   a_parked_race_may_be_freed_with_its_socket,
 	   a_dead_address_that_is_due_is_probed_beside_the_race,
