@@ -34,6 +34,7 @@
 #include "daemon/connect/gai-conf.h"
 #include "daemon/connect/network.h"
 #include "daemon/connect/racer-memory.h"
+#include "daemon/connect/racer-trace.h"
 #include "daemon/connect/route.h"
 #include "protocol/error.h"
 
@@ -50,8 +51,21 @@ struct running {
 	uint64_t network;	 /* of racer_memory_start */
 };
 
+/* What racer_new was given, but for what the engine and the memory keep: many races may be waiting. */
 struct racer {
-	struct racer_params params;
+	struct addrsort_env sorting;
+	struct brake *brake; /* borrowed, as all of racer_env; NULL: none */
+	enum transport transport;
+	bool until_first_byte;
+	struct sockopts options;
+	uint64_t deadline_us, attempt_delay_us;
+	size_t max_attempts;
+	racer_judge_fn *judge;
+	racer_count_fn *count;
+	racer_brake_fn *is_braked_fn;
+	racer_translate_fn *translate; /* NULL: none */
+	void *params_arg;	       /* of these four */
+
 	struct event_base *base; /* borrowed */
 	struct race *race;	 /* owned */
 	struct event *timer;	 /* owned */
@@ -66,9 +80,9 @@ struct racer {
 	int fd;					  /* owned; the winner's, -1: none */
 	size_t winner;				  /* the engine's index, SIZE_MAX: none */
 	struct racer_memory memory;
+	struct racer_trace trace;
 	struct brake_waiter spare;
 	struct network_watch network_watch;
-	uint64_t traced_order; /* the last sequence that was traced */
 	racer_done_fn *done;
 	void *arg;
 };
@@ -80,14 +94,26 @@ int racer_new(struct racer **ret, const struct racer_params *params, struct even
 {
 	CLEANUP(racer_freep) struct racer *racer = calloc(1, sizeof(*racer));
 	const struct racer_env *env = &params->env;
+	struct race_params race_params = params->race;
 	int r;
 
 	assert(params->judge && params->count && params->is_braked);
 	if (!racer)
 		return -ENOMEM;
-	racer->params = *params;
-	racer->params.race.gai_conf = env->sorting.gai_conf;
-	racer->params.race.asks_for_spares = env->brake != NULL;
+	racer->sorting = env->sorting;
+	racer->brake = env->brake;
+	racer->transport = params->transport;
+	racer->until_first_byte = params->until_first_byte;
+	racer->options = params->options;
+	racer->deadline_us = params->race.deadline_us;
+	racer->attempt_delay_us = params->race.attempt_delay_us;
+	racer->max_attempts = params->race.max_attempts;
+	racer->judge = params->judge;
+	racer->count = params->count;
+	racer->is_braked_fn = params->is_braked;
+	racer->translate = params->translate;
+	racer->params_arg = params->arg;
+	racer->trace = (struct racer_trace){ .fn = params->trace, .arg = params->arg };
 	racer->memory = (struct racer_memory){
 		.history = env->history,
 		.tcp_metrics = env->tcp_metrics,
@@ -103,10 +129,12 @@ int racer_new(struct racer **ret, const struct racer_params *params, struct even
 		.told = on_held_ended,
 		.arg = racer,
 	};
+	race_params.gai_conf = env->sorting.gai_conf;
+	race_params.asks_for_spares = env->brake != NULL;
 	racer->base = base;
 	racer->fd = -1;
 	racer->winner = SIZE_MAX;
-	r = race_new(&racer->race, &racer->params.race);
+	r = race_new(&racer->race, &race_params);
 	if (r < 0)
 		return r;
 	racer->timer = evtimer_new(base, on_timer, racer);
@@ -123,70 +151,6 @@ static const struct race_attempt *get_record(const struct racer *racer, size_t i
 	return &race_get_attempts(racer->race, &n)[i];
 }
 
-static void trace(const struct racer *racer, const struct racer_event *event)
-{
-	if (racer->params.trace)
-		racer->params.trace(event, racer->params.arg);
-}
-
-static void trace_plain(const struct racer *racer, enum racer_event_kind kind,
-			const struct candidate *candidate)
-{
-	struct racer_event event = {
-		.kind = kind, .at_us = clock_now_us(), .attempt = SIZE_MAX, .candidate = candidate
-	};
-
-	trace(racer, &event);
-}
-
-static void trace_start(const struct racer *racer, size_t i)
-{
-	const struct race_attempt *record = get_record(racer, i);
-	struct endpoint local;
-	struct racer_event event = { .kind = RACER_START,
-				     .at_us = record->started_us,
-				     .attempt = i,
-				     .candidate = record->candidate };
-
-	if (!racer->params.trace)
-		return;
-	if (attempt_get_local(racer->running[i].attempt, &local) == 0)
-		event.local = &local;
-	trace(racer, &event);
-}
-
-static void trace_end(const struct racer *racer, size_t i)
-{
-	const struct race_attempt *record = get_record(racer, i);
-	struct racer_event event = { .kind = RACER_END,
-				     .at_us = record->ended_us,
-				     .attempt = i,
-				     .candidate = record->candidate,
-				     .outcome = record->outcome,
-				     .error = record->error,
-				     .rtt_us = record->rtt_us };
-
-	trace(racer, &event);
-}
-
-static void trace_order(struct racer *racer)
-{
-	CLEANUP(freep) struct race_place *places = NULL;
-	struct racer_event event = { .kind = RACER_ORDER, .attempt = SIZE_MAX };
-	uint64_t sequence = race_get_order_sequence(racer->race);
-
-	if (!racer->params.trace || sequence == racer->traced_order)
-		return;
-	places = calloc(ADDRSORT_MAX, sizeof(*places));
-	if (!places)
-		return; /* the next one may be traced */
-	racer->traced_order = sequence;
-	event.at_us = clock_now_us();
-	event.order = places;
-	event.n_order = race_get_order(racer->race, places, ADDRSORT_MAX);
-	trace(racer, &event);
-}
-
 /*
  * "Unreachable" for an address that this host has no source for is its own routing table's word, and
  * says nothing of the address.
@@ -197,7 +161,7 @@ static bool is_own_verdict(const struct racer *racer, const struct candidate *ca
 
 	if (status != -ENETUNREACH && status != -EHOSTUNREACH)
 		return false;
-	addrsort_find_source(&racer->params.env.sorting, &candidate->endpoint, &source);
+	addrsort_find_source(&racer->sorting, &candidate->endpoint, &source);
 	return source.address.family == 0;
 }
 
@@ -213,7 +177,7 @@ static bool end_attempt(struct racer *racer, size_t i, enum racer_memory_end end
 	if (end == RACER_MEMORY_CONNECTED)
 		racer->fd = attempt_take_fd(running->attempt);
 	running->attempt = attempt_free(running->attempt);
-	racer->params.count(-1, racer->params.arg);
+	racer->count(-1, racer->params_arg);
 	return true;
 }
 
@@ -228,7 +192,7 @@ static void close_attempt(struct racer *racer, size_t i)
 		break;
 	case OUTCOME_TIMEOUT:
 		/* The deadline ends it as well, and is always the client's. */
-		if (clock_now_us() < racer->params.race.deadline_us)
+		if (clock_now_us() < racer->deadline_us)
 			end = RACER_MEMORY_TIMEOUT;
 		break;
 	case OUTCOME_RUNNING:
@@ -238,21 +202,19 @@ static void close_attempt(struct racer *racer, size_t i)
 		break;
 	}
 	if (end_attempt(racer, i, end, 0))
-		trace_end(racer, i);
+		racer_trace_end(&racer->trace, racer->race, i);
 }
 
 /* From now on nothing can call back. */
 static void stop(struct racer *racer)
 {
-	const struct racer_env *env = &racer->params.env;
-
 	for (size_t i = 0; i < racer->n_running; i++)
 		(void)end_attempt(racer, i, RACER_MEMORY_DROPPED, 0);
 	racer_memory_release(&racer->memory);
-	if (env->brake)
-		brake_leave(env->brake, &racer->spare);
-	if (env->network)
-		network_unwatch(env->network, &racer->network_watch);
+	if (racer->brake)
+		brake_leave(racer->brake, &racer->spare);
+	if (racer->memory.network)
+		network_unwatch(racer->memory.network, &racer->network_watch);
 	if (racer->timer)
 		(void)event_del(racer->timer);
 	racer->has_network_changed = racer->has_held_ended = false;
@@ -304,7 +266,7 @@ static void on_attempt_done(struct attempt *attempt, int status, void *arg)
 		race_note_option(racer->race, i, attempt_get_failed_option(attempt));
 	}
 	race_on_attempt(racer->race, clock_now_us(), i, status, rtt_us);
-	trace_end(racer, i);
+	racer_trace_end(&racer->trace, racer->race, i);
 	(void)end_attempt(racer, i, end, status);
 	run(racer);
 	if (racer->over)
@@ -316,12 +278,12 @@ static int start_attempt(struct racer *racer, size_t i)
 	CLEANUP(attempt_freep) struct attempt *attempt = NULL;
 	const struct candidate *candidate = get_record(racer, i)->candidate;
 	struct attempt_params params = { .endpoint = candidate->endpoint,
-					 .transport = racer->params.transport,
-					 .options = &racer->params.options,
-					 .until_first_byte = racer->params.until_first_byte };
+					 .transport = racer->transport,
+					 .options = &racer->options,
+					 .until_first_byte = racer->until_first_byte };
 	int r;
 
-	if (!racer->params.judge(candidate, racer->params.arg))
+	if (!racer->judge(candidate, racer->params_arg))
 		return -ASOCK_E_DENIED;
 	r = reserve_running(racer, i);
 	if (r < 0)
@@ -335,8 +297,8 @@ static int start_attempt(struct racer *racer, size_t i)
 	racer->running[i].network =
 		racer_memory_start(&racer->memory, get_record(racer, i)->started_us, candidate);
 	racer->running[i].attempt = TAKE_PTR(attempt);
-	racer->params.count(1, racer->params.arg);
-	trace_start(racer, i);
+	racer->count(1, racer->params_arg);
+	racer_trace_start(&racer->trace, racer->race, i, racer->running[i].attempt);
 	return 0;
 }
 
@@ -355,8 +317,8 @@ static void arm_timer(struct racer *racer)
 	struct timeval wait;
 
 	/* The engine does not know that the brake may come off. */
-	if (racer->is_braked && wakeup_us > now_us + racer->params.race.attempt_delay_us)
-		wakeup_us = now_us + racer->params.race.attempt_delay_us;
+	if (racer->is_braked && wakeup_us > now_us + racer->attempt_delay_us)
+		wakeup_us = now_us + racer->attempt_delay_us;
 	if (wakeup_us == UINT64_MAX) {
 		(void)event_del(racer->timer);
 		return;
@@ -368,8 +330,8 @@ static void arm_timer(struct racer *racer)
 
 static void apply_brake(struct racer *racer)
 {
-	racer->is_braked = racer->params.is_braked(racer->params.arg);
-	race_set_max_attempts(racer->race, racer->is_braked ? 1 : racer->params.race.max_attempts);
+	racer->is_braked = racer->is_braked_fn(racer->params_arg);
+	race_set_max_attempts(racer->race, racer->is_braked ? 1 : racer->max_attempts);
 }
 
 static void look(const struct candidate *candidate, struct addrsort_facts *ret, void *arg)
@@ -379,14 +341,13 @@ static void look(const struct candidate *candidate, struct addrsort_facts *ret, 
 	*ret = (struct addrsort_facts){ 0 };
 	/* A literal is alone: there is nothing to sort it with. */
 	if (candidate->source != SOURCE_LITERAL)
-		addrsort_find_source(&racer->params.env.sorting, &candidate->endpoint,
-				     &ret->source);
+		addrsort_find_source(&racer->sorting, &candidate->endpoint, &ret->source);
 	racer_memory_look(&racer->memory, clock_now_us(), candidate, &ret->past);
 }
 
 static bool is_source_gone(const struct racer *racer, const struct attempt *attempt)
 {
-	struct hostaddrs *hostaddrs = racer->params.env.sorting.hostaddrs;
+	struct hostaddrs *hostaddrs = racer->sorting.hostaddrs;
 	struct hostaddrs_facts facts = { 0 };
 	struct endpoint local;
 
@@ -410,18 +371,16 @@ static void on_granted(void *arg)
 
 static void ask_for_spare(struct racer *racer)
 {
-	struct brake *brake = racer->params.env.brake;
-
-	if (brake_take(brake, racer->params.uid, &racer->spare, on_granted, racer))
+	if (brake_take(racer->brake, racer->memory.uid, &racer->spare, on_granted, racer))
 		race_on_spare(racer->race, clock_now_us());
 	else
-		trace_plain(racer, RACER_WAIT, NULL);
+		racer_trace_wait(&racer->trace, RACER_WAIT, NULL);
 }
 
 static void hold(struct racer *racer, const struct candidate *candidate)
 {
 	if (racer_memory_hold(&racer->memory, candidate))
-		trace_plain(racer, RACER_HOLD, candidate);
+		racer_trace_wait(&racer->trace, RACER_HOLD, candidate);
 	else
 		racer->has_held_ended = true; /* before it could be waited for */
 }
@@ -436,7 +395,7 @@ static void do_action(struct racer *racer, const struct race_action *action)
 		if (r == 0)
 			return;
 		race_on_attempt(racer->race, clock_now_us(), action->attempt, r, 0);
-		trace_end(racer, action->attempt);
+		racer_trace_end(&racer->trace, racer->race, action->attempt);
 		return;
 	case RACE_CLOSE:
 		close_attempt(racer, action->attempt);
@@ -476,7 +435,7 @@ static void take_news(struct racer *racer)
 	if ((!has_network_changed && !racer->has_held_ended) || racer->has_connected)
 		return;
 	racer->has_network_changed = racer->has_held_ended = false;
-	addrsort_refresh(&racer->params.env.sorting);
+	addrsort_refresh(&racer->sorting);
 	if (has_network_changed)
 		end_gone(racer);
 	if (!racer->over)
@@ -491,15 +450,15 @@ static void run(struct racer *racer)
 	apply_brake(racer);
 	while (!racer->over) {
 		take_news(racer);
-		trace_order(racer);
+		racer_trace_order(&racer->trace, racer->race);
 		if (racer->over || !race_next_action(racer->race, clock_now_us(), &action))
 			break;
 		do_action(racer, &action);
 	}
 	if (racer->over)
 		return;
-	racer_memory_probe(&racer->memory, clock_now_us(), racer->race, &racer->params.options,
-			   racer->params.judge, racer->params.arg);
+	racer_memory_probe(&racer->memory, clock_now_us(), racer->race, &racer->options,
+			   racer->judge, racer->params_arg);
 	arm_timer(racer);
 }
 
@@ -546,8 +505,8 @@ static void begin(struct racer *racer, racer_done_fn *done, void *arg)
 	racer->done = done;
 	racer->arg = arg;
 	racer->state = STATE_RUNNING;
-	if (racer->params.env.network)
-		network_watch(racer->params.env.network, &racer->network_watch, on_network, racer);
+	if (racer->memory.network)
+		network_watch(racer->memory.network, &racer->network_watch, on_network, racer);
 	run_deferred(racer);
 }
 
@@ -567,7 +526,7 @@ int racer_resume(struct racer *racer, uint64_t deadline_us, racer_done_fn *done,
 	racer->fd = close_fd(racer->fd);
 	racer->winner = SIZE_MAX;
 	racer->has_connected = false;
-	racer->params.race.deadline_us = deadline_us;
+	racer->deadline_us = deadline_us;
 	race_resume(racer->race, now_us, deadline_us);
 	/* Much may have changed meanwhile, and nobody was watching. */
 	racer->has_held_ended = true;
@@ -583,7 +542,7 @@ bool racer_has_next(const struct racer *racer)
 
 void racer_set_trace(struct racer *racer, racer_trace_fn *watch)
 {
-	racer->params.trace = watch;
+	racer->trace.fn = watch;
 }
 
 void racer_cancel(struct racer *racer)
@@ -613,11 +572,11 @@ static bool translate(const struct racer *racer, const struct candidate *candida
 {
 	struct address address = address_unmap(candidate->endpoint.address);
 
-	if (!racer->params.translate || address.family != AF_INET)
+	if (!racer->translate || address.family != AF_INET)
 		return false;
 	if (candidate->source == SOURCE_LITERAL)
-		addrsort_find_source(&racer->params.env.sorting, &candidate->endpoint, source);
-	if (source->address.family != 0 || !racer->params.translate(&address, racer->params.arg))
+		addrsort_find_source(&racer->sorting, &candidate->endpoint, source);
+	if (source->address.family != 0 || !racer->translate(&address, racer->params_arg))
 		return false;
 	*ret = address;
 	return true;
@@ -633,7 +592,7 @@ static int find_facts(struct racer *racer, const struct candidate *items, size_t
 	CLEANUP(freep) struct candidate *translated = NULL;
 	struct address address;
 
-	addrsort_refresh(&racer->params.env.sorting);
+	addrsort_refresh(&racer->sorting);
 	for (size_t i = 0; i < n; i++) {
 		look(&items[i], &facts[i], racer);
 		if (!translate(racer, &items[i], &facts[i].source, &address))

@@ -8,6 +8,7 @@
 #include <sys/types.h>
 
 #include "daemon/connect/race.h"
+#include "daemon/connect/racer-trace.h"
 #include "daemon/connect/sockopts.h"
 
 struct brake;
@@ -48,31 +49,6 @@ typedef bool racer_brake_fn(void *arg);
  * network's translator reaches it (NAT64, RFC 6052).
  */
 typedef bool racer_translate_fn(struct address *address, void *arg);
-
-/* What happens, for who wants to watch. */
-enum racer_event_kind {
-	RACER_ORDER, /* what is known was sorted anew: order, n_order */
-	RACER_START, /* an attempt began: candidate, attempt, local */
-	RACER_HOLD,  /* candidate is being asked by another race, and is waited for */
-	RACER_WAIT,  /* a spare attempt has to wait for its turn (SpareAttemptsPerSec=) */
-	/* An attempt ended: candidate, attempt, outcome, error, rtt_us. One that was denied had not begun. */
-	RACER_END,
-};
-
-struct racer_event {
-	enum racer_event_kind kind;
-	uint64_t at_us;
-	size_t attempt;			   /* SIZE_MAX: none */
-	const struct candidate *candidate; /* NULL: none */
-	const struct endpoint *local;	   /* NULL: not known */
-	enum outcome outcome;
-	int error;
-	uint32_t rtt_us;
-	const struct race_place *order;
-	size_t n_order;
-};
-
-typedef void racer_trace_fn(const struct racer_event *event, void *arg);
 
 struct racer_params {
 	struct race_params race;
