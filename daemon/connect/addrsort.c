@@ -258,20 +258,21 @@ static void place_by_source(const struct gai_conf *gai_conf, const struct addrso
 		    IPV6_BITS - get_matching_len(to, &from, source->facts.prefix_len));
 }
 
-void addrsort_place(const struct gai_conf *gai_conf, const struct addrsort_item *item,
-		    struct addrsort_place *ret)
+void addrsort_place(const struct gai_conf *gai_conf, const struct endpoint *destination,
+		    uint16_t rank, const struct addrsort_facts *facts, struct addrsort_place *ret)
 {
-	struct address to = address_unmap(item->destination.address);
+	const struct addrsort_past *past = &facts->past;
+	struct address to = address_unmap(destination->address);
 	unsigned int scope = gai_conf_get_scope(gai_conf, &to);
 
 	*ret = (struct addrsort_place){ .family = to.family };
-	set(ret, ADDRSORT_TARGET, item->rank);
-	set(ret, ADDRSORT_MARK, item->past.is_dead || item->past.is_disliked);
+	set(ret, ADDRSORT_TARGET, rank);
+	set(ret, ADDRSORT_MARK, past->is_dead || past->is_disliked);
 	set(ret, ADDRSORT_RULE_6, UINT32_MAX - gai_conf_get_precedence(gai_conf, &to));
 	set(ret, ADDRSORT_RULE_8, scope);
-	set(ret, ADDRSORT_RULE_8A, get_rtt_step(item->past.rtt_us));
-	set(ret, ADDRSORT_RULE_8B, !item->past.was_used);
-	place_by_source(gai_conf, &item->source, &to, scope, ret);
+	set(ret, ADDRSORT_RULE_8A, get_rtt_step(past->rtt_us));
+	set(ret, ADDRSORT_RULE_8B, !past->was_used);
+	place_by_source(gai_conf, &facts->source, &to, scope, ret);
 }
 
 struct addrsort_place addrsort_place_without_past(const struct addrsort_place *place)
@@ -430,7 +431,10 @@ void addrsort(const struct addrsort_item *items, size_t n, const struct addrsort
 
 	assert(n <= ADDRSORT_MAX);
 	for (size_t i = 0; i < n; i++) {
-		addrsort_place(how->gai_conf, &items[i], &places[i]);
+		struct addrsort_facts facts = { items[i].source, items[i].past };
+
+		addrsort_place(how->gai_conf, &items[i].destination, items[i].rank, &facts,
+			       &places[i]);
 		pointers[i] = &places[i];
 	}
 	addrsort_places(pointers, n, how, order, rules);

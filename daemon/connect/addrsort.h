@@ -107,8 +107,8 @@ struct addrsort_place {
 	int family; /* IPv4 where it is mapped */
 };
 
-void addrsort_place(const struct gai_conf *gai_conf, const struct addrsort_item *item,
-		    struct addrsort_place *ret);
+void addrsort_place(const struct gai_conf *gai_conf, const struct endpoint *destination,
+		    uint16_t rank, const struct addrsort_facts *facts, struct addrsort_place *ret);
 /* The place that it would have without its past. */
 struct addrsort_place addrsort_place_without_past(const struct addrsort_place *place);
 

@@ -331,9 +331,15 @@ static unsigned int look_up(const struct gai_conf *conf, enum kind kind,
 	struct list list = get_list(conf, kind);
 	struct words words = get_words(address);
 
-	for (size_t i = 0; i < list.n; i++)
-		if (fits(&list.rows[i], words))
-			return list.rows[i].value;
+	for (size_t i = 0; i < list.n; i++) {
+		const struct row *row = &list.rows[i];
+
+		/* Most differ in the first byte already. */
+		if (row->prefix_len >= 8 && row->prefix.bytes[0] != words.high >> (WORD_BITS - 8))
+			continue;
+		if (fits(row, words))
+			return row->value;
+	}
 	return list.otherwise;
 }
 
@@ -360,7 +366,7 @@ unsigned int gai_conf_get_scope(const struct gai_conf *conf, const struct addres
 		return SCOPE_LINK;
 	if (bytes[0] == 0xfe && (bytes[1] & 0xc0) == 0xc0)
 		return SCOPE_SITE;
-	if (address_in_network(&plain, &label_rows[0].prefix, IPV6_BITS)) /* ::1: section 3.4 */
+	if (fits(&label_rows[0], get_words(&plain))) /* ::1: section 3.4 */
 		return SCOPE_LINK;
 	return SCOPE_GLOBAL;
 }

@@ -155,18 +155,20 @@ static void remove_known(struct race_list *list, const struct race_entry *entry)
 
 static void set_place(struct race_list *list, struct race_entry *entry)
 {
-	struct addrsort_item item = { .destination = entry->candidate.endpoint,
-				      .source = entry->facts.source,
-				      .past = entry->facts.past,
-				      .rank = entry->candidate.rank };
+	addrsort_place(list->how.gai_conf, &entry->candidate.endpoint, entry->candidate.rank,
+		       &entry->facts, &entry->place);
+}
 
-	addrsort_place(list->how.gai_conf, &item, &entry->place);
+/* Without what stands behind the name, which is most of it. */
+static void copy_candidate(struct candidate *to, const struct candidate *from)
+{
+	memcpy(to, from, offsetof(struct candidate, target) + strlen(from->target) + 1);
 }
 
 static void fill(struct race_list *list, struct race_entry *entry, uint32_t sequence,
 		 const struct candidate *candidate, const struct addrsort_facts *facts)
 {
-	entry->candidate = *candidate;
+	copy_candidate(&entry->candidate, candidate);
 	entry->facts = *facts;
 	entry->tail = get_tail(&candidate->endpoint);
 	entry->sequence = sequence;
@@ -194,7 +196,7 @@ static void merge(struct race_list *list, struct race_entry *entry, uint32_t seq
 		insert_known(list, entry);
 		entry->candidate.rank = candidate->rank;
 		if (!entry->was_tried)
-			entry->candidate = *candidate;
+			copy_candidate(&entry->candidate, candidate);
 	}
 	set_place(list, entry);
 }
@@ -246,7 +248,9 @@ int race_list_add(struct race_list *list, unsigned int question, const struct ca
 
 	if (n > RACE_LIST_PER_FAMILY)
 		n = RACE_LIST_PER_FAMILY;
-	for (size_t i = 0; i < n; i++)
+	if (list->n_known == 0)
+		n_new = n;
+	for (size_t i = 0; i < n && list->n_known > 0; i++)
 		n_new += !find(list, &items[i].endpoint);
 	if (n_new > n_room)
 		n_new = n_room;

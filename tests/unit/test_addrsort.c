@@ -734,16 +734,14 @@ END_TEST
 
 START_TEST(a_place_without_its_past_is_that_of_an_address_without_one)
 {
-	struct addrsort_item item = { .destination = { .address = parse("2001:db8::1"),
-						       .port = 80 },
-				      .source.address = parse("2001:db8::9"),
-				      .rank = 7 };
+	struct endpoint destination = { .address = parse("2001:db8::1"), .port = 80 };
+	struct addrsort_facts facts = { .source.address = parse("2001:db8::9") };
 	struct addrsort_place plain, known;
 
-	addrsort_place(NULL, &item, &plain);
-	item.past =
+	addrsort_place(NULL, &destination, 7, &facts, &plain);
+	facts.past =
 		(struct addrsort_past){ .rtt_us = UINT32_MAX, .was_used = true, .is_dead = true };
-	addrsort_place(NULL, &item, &known);
+	addrsort_place(NULL, &destination, 7, &facts, &known);
 	ck_assert_mem_ne(plain.words, known.words, sizeof(plain.words));
 	known = addrsort_place_without_past(&known);
 	plain = addrsort_place_without_past(&plain); /* the bit for "not used before" */
