@@ -351,8 +351,8 @@ struct race_entry *race_list_choose(const struct race_list *list, bool *ret_may_
 	}
 	if (n_unmarked == 0)
 		first = fallback;
-	*ret_may_hold = n_unmarked > 1 && first->facts.past.is_pending && !first->was_held &&
-			!race_entry_is_marked(first);
+	*ret_may_hold =
+		n_unmarked > 1 && first->facts.past.is_pending && !race_entry_is_marked(first);
 	return first;
 }
 

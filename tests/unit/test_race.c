@@ -1410,6 +1410,22 @@ START_TEST(a_pending_address_is_held_and_started_when_it_has_answered)
 }
 END_TEST
 
+START_TEST(an_answer_that_repeats_a_held_address_can_have_news_of_it)
+{
+	CLEANUP(race_freep) struct race *race = new_race(defaults);
+
+	forget_all();
+	of("6.1")->past.is_pending = true;
+	answer_known(race, 0, AF_INET6, "6.1 6.2", 0, false);
+	expect_hold(race, 0, "6.1");
+	answer_known(race, MS(10), AF_INET6, "6.1", 0, false); /* no news */
+	expect_sleep(race, MS(10), MS(250));
+	of("6.1")->past.is_pending = false;
+	answer_known(race, MS(20), AF_INET6, "6.3 6.1", 0, true);
+	expect_start(race, MS(20), "6.1");
+}
+END_TEST
+
 START_TEST(a_held_address_that_proves_dead_makes_room_at_once)
 {
 	CLEANUP(race_freep) struct race *race = new_race(defaults);
@@ -2019,6 +2035,7 @@ SUITE_MAIN(
 	a_better_address_that_comes_late_follows_a_dead_one_at_once,
 	an_address_that_proves_dead_while_it_is_tried_is_not_waited_for,
 	a_pending_address_is_held_and_started_when_it_has_answered,
+	an_answer_that_repeats_a_held_address_can_have_news_of_it,
 	a_held_address_that_proves_dead_makes_room_at_once,
 	a_held_address_without_news_is_tried_behind_all_others,
 	news_of_a_held_address_that_was_gone_past_wait_for_its_turn, a_hold_ends_with_the_race,

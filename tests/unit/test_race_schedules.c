@@ -95,6 +95,7 @@ struct schedule {
 	struct plan plans[2]; /* the preferred family first */
 	size_t n_plans;
 	uint64_t n_ranks;
+	bool is_shaky;
 	struct known known[N_IDS];
 	unsigned int order[N_IDS]; /* those known that are considered or were tried */
 	size_t n_order, n_known;
@@ -287,6 +288,7 @@ static void plan_schedule(struct schedule *s, uint64_t seed)
 	plan_answer(s, &s->plans[0], preferred);
 	if (s->params.families != FAMILY_INET && s->params.families != FAMILY_INET6)
 		plan_answer(s, &s->plans[s->n_plans++], preferred == AF_INET ? AF_INET6 : AF_INET);
+	s->is_shaky = one_in(s, 10); /* sources vanish all the time */
 	s->news_us = is_learning || one_in(s, 3) ? MS(below(s, 500)) : NEVER;
 }
 
@@ -941,7 +943,7 @@ static void have_news(struct schedule *s)
 
 	if (s->held < N_IDS && one_in(s, 2))
 		id = s->held;
-	switch (below(s, 8)) {
+	switch (s->is_shaky ? 3 : below(s, 8)) {
 	case 0:
 		draw_past(s, id);
 		break;
@@ -965,7 +967,8 @@ static void have_news(struct schedule *s)
 		s->known[id].now.past.is_pending = false;
 		break;
 	}
-	refresh(s);
+	if (!one_in(s, 4)) /* else the next answer that has it tells */
+		refresh(s);
 }
 
 static bool is_before(uint64_t a_us, uint64_t *best_us)
@@ -1020,7 +1023,9 @@ static void step(struct schedule *s)
 		give_result(s, which, s->facts[which].result);
 		break;
 	case NEWS:
-		s->news_us = one_in(s, 3) ? NEVER : s->now_us + MS(below(s, 400));
+		s->news_us = one_in(s, s->is_shaky ? 30 : 3)
+				     ? NEVER
+				     : s->now_us + MS(below(s, s->is_shaky ? 40 : 400));
 		have_news(s);
 		break;
 	case GRANT:
