@@ -15,11 +15,10 @@
 #include "client-lib/ctl.h"
 #include "protocol/text.h"
 
-#define DEFAULT_WIDTH	80
-#define WIDTH_MIN	40
-#define WIDTH_MAX	1000
-#define BAR_WIDTH_MIN	16 /* characters; less shows nothing */
-#define LABEL_WIDTH_MIN 20 /* however narrow it is: the most of an address */
+#define DEFAULT_WIDTH 80
+#define WIDTH_MIN     40 /* an address of the Internet and its port, mostly */
+#define WIDTH_MAX     1000
+#define BAR_WIDTH_MIN 16 /* characters; less shows nothing */
 
 enum column {
 	COLUMN_MARK,
@@ -183,12 +182,10 @@ static void lay_out(struct picture *picture)
 /* What does not fit into the line is cut. */
 static void say_label(FILE *stream, const struct picture *picture, const char *label)
 {
-	size_t room = picture->width > LABEL_WIDTH_MIN ? picture->width : LABEL_WIDTH_MIN;
-
-	if (strlen(label) <= room)
+	if (strlen(label) <= picture->width)
 		ctl_say(stream, "%s", label);
 	else
-		ctl_say(stream, "%.*s...", (int)room - 3, label);
+		ctl_say(stream, "%.*s...", (int)picture->width - 3, label);
 }
 
 static int print_rows(FILE *stream, const struct picture *picture)

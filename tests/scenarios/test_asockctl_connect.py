@@ -170,13 +170,14 @@ order
    total                   284.7 ms""".splitlines()
 
 
-def test_long_labels_are_cut():
+@pytest.mark.parametrize("columns, width", [("60", 60), ("10", 40)])
+def test_long_labels_are_cut(columns, width):
     long = f"{'a' * 60}.{'b' * 60}.example"
-    lines = rows([answered(1, "A", name=long), connected_to(FOUR, 2)], COLUMNS="60")
-    assert lines[1] == "a" * 57 + "..."
+    lines = rows([answered(1, "A", name=long), connected_to(FOUR, 2)], COLUMNS=columns)
+    assert lines[1] == "a" * (width - 3) + "..."
 
 
-@pytest.mark.parametrize("columns", ["0", "1", "10", "100000", "x", "-5", " 80"])
+@pytest.mark.parametrize("columns", ["0", "1", "10", "65000", "100000", "x", "-5", " 80"])
 def test_absurd_widths_are_bounded(columns):
     assert 40 <= max(map(len, rows(RACE, COLUMNS=columns))) <= 1000
 
@@ -219,6 +220,19 @@ def test_a_question_lasts_from_its_beginning_where_that_is_told():
     assert re.match(r"www\.example\.org A  found, dns  0\.000 ms   90\.0 ms  \|-+$", lines[1])
 
 
+def test_bars_are_in_the_order_in_which_they_began():
+    lines = rows([answered(10, "A", 9), started(10, 0, FOUR), answered(60, "AAAA", 59.5),
+                  ended(90, 0, FOUR, "connected"), connected_to(FOUR, 100)])
+    assert [re.split("  +", line.lstrip("* "))[0] for line in lines[1:]] == [
+        f"{NAME} AAAA", f"{NAME} A", "192.0.2.80 port 443", "total"]
+
+
+def test_an_end_without_number_is_that_of_no_other():
+    lines = rows([event(1, "hold", endpoint=endpoint(SIX, 443)), event(5, "end", outcome="failed"),
+                  connected_to(FOUR, 10)])
+    assert re.match(r"2001:db8::80 port 443  held back +1\.0 ms +9\.0 ms ", lines[1])
+
+
 @pytest.mark.parametrize("outcome, shown", [
     ("noData", "no data"), ("nameNotFound", "name not found"), ("timedOut", "timed out"),
     ("later", "later")])
@@ -259,6 +273,7 @@ def test_events_of_later_versions_and_lost_ones_do_no_harm():
     code, output, said = draw([*later, connected_to(FOUR, 2)])
     assert (code, said) == (0, "")
     assert "# 17 events were lost: they were not read in time\n" in output
+    assert re.search(r"start +took  0 +1000000\.0 s\n", output)  # no more, whatever is said
 
 
 def test_many_events_are_bounded():
