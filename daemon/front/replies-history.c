@@ -23,7 +23,7 @@ static const char *state_name(const struct history_record *record)
 {
 	if (record->is_dead)
 		return "dead";
-	return record->connected_at_us > 0 || record->rtt_us > 0 ? "good" : "unknown";
+	return record->connected_at_us > 0 ? "good" : "unknown";
 }
 
 static int set_death(json_t *object, const struct history_record *record, uint64_t now_us)

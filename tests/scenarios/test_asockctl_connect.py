@@ -457,7 +457,8 @@ def test_what_a_real_race_has_taught_is_shown_and_forgotten(start, greeter):
     output = run(daemon, "history")[1]
     assert re.search(rf"^127\.0\.0\.1 +{greeter.port}  [0-9a-f]{{6}} +[0-9.]+ ms +[0-9.]+ ms  good  "
                      r" +1 +0  \d+ m?s ago$", output, re.M)
-    assert re.search(rf"^::1 +{greeter.port}  [0-9a-f]{{6}} +dead for \d+ ms, ECONNREFUSED, "
+    # The kernel may know a round trip of it, from somebody else.
+    assert re.search(rf"^::1 +{greeter.port}  [0-9a-f]{{6}} .* dead for \d+ ms, ECONNREFUSED, "
                      r"next probe in \d+ s  +0 +1$", output, re.M)
     assert output.endswith("# 2 of 2 destinations; there is room for 65536\n")
     assert run(daemon, "history", "::*")[1].endswith("\n# 1 of 2 destinations; there is room for "

@@ -848,7 +848,7 @@ START_TEST(history_shows_each_kind_of_destination)
 {
 	static const char *const expected[] = {
 		"{\"endpoint\":{\"family\":\"inet\",\"address\":\"192.0.2.3\",\"port\":443},"
-		"\"protocol\":\"tcp\",\"network\":\"000000000000abcd\",\"state\":\"good\","
+		"\"protocol\":\"tcp\",\"network\":\"000000000000abcd\",\"state\":\"unknown\","
 		"\"roundTripUsec\":25000,\"variationUsec\":2000,\"foreign\":true,\"connected\":0,"
 		"\"failed\":0}",
 		"{\"endpoint\":{\"family\":\"inet\",\"address\":\"192.0.2.2\",\"port\":443},"
