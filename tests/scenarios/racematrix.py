@@ -34,7 +34,7 @@ def column(table, head, name, winner, cold, warm, best, warm_winner=None, **scen
                   Bounds(*warm) if warm else None, best, warm_winner or winner)
 
 
-AT_ONCE = (0, 2)  # G5: what is known to be dead costs nothing
+AT_ONCE = Bounds(0, 2)  # G5: what is known to be dead costs nothing
 ONE_DELAY = (249, 252)  # G5
 RESOLUTION_DELAY = (50, 51.5)  # G3, G9
 
@@ -55,15 +55,15 @@ COLUMNS = [
            "222 (6.2) curl 8.22 at 200", v6=["pass:400", "pass:20"], runs=40),
 
     column("5.2", "v6 RST", "refused6", "4.1", (0, 1.5), AT_ONCE, "0.4 (4.1) curl 8.22", v6=["reset"],
-           v4=[GOOD]),
+           v4=[GOOD], runs=40),
     column("5.2", "4 × RST", "refused4", "4.1", (0, 1.5), AT_ONCE, "0.6 (4.1) curl 8.22",
            v6=["reset"] * 4, v4=[GOOD]),
     column("5.2", "4 × RST, v6 only", "chain", "6.5", (0, 2), AT_ONCE, "",
-           v6=["reset"] * 4 + [GOOD]),
+           v6=["reset"] * 4 + [GOOD], runs=40),
     column("5.2", "ICMPv6 no route", "noroute6", "4.1", (0, 1.5), AT_ONCE, "0.5 (4.1) curl 8.22",
-           v6=["no-route"], v4=[GOOD]),
+           v6=["no-route"], v4=[GOOD], runs=40),
     column("5.2", "ICMPv6 prohibited", "prohibited6", "4.1", (0, 1.5), AT_ONCE, "0.6 (4.1) GLib",
-           v6=["prohibited"], v4=[GOOD]),
+           v6=["prohibited"], v4=[GOOD], runs=40),
     column("5.2", "v6 300, v4 600", "slow6", "6.1", (300, 302), (300, 302), "301 (6.1) curl 8.22",
            v6=["pass:300"], v4=["pass:600"]),
     column("5.2", "both 300", "rtt300", "6.1", (300, 302), (300, 302), "301 (6.1) all but Node",
@@ -74,7 +74,8 @@ COLUMNS = [
            v6=["lose-first"], v4=[DEAD]),
     column("5.2", "v6 accepts, then dead", "half6", "6.1", (0, 2), AT_ONCE, "0.5 (6.1) wget",
            v6=["half"], v4=[GOOD], runs=60),
-    column("5.2", "v6 accepts, then dead: first byte", "half6-byte", "4.1", ONE_DELAY, AT_ONCE, "",
+    # A server may be slow to speak, so it is not called dead; but its round trip is known.
+    column("5.2", "v6 accepts, then dead: first byte", "half6-byte", "4.1", ONE_DELAY, (0, 102.5), "",
            v6=["half"], v4=[GOOD], call={"success": "firstByte"}, runs=40),
     column("5.2", "no v6 route", "nov6", "4.1", (0, 1.5), AT_ONCE, "0.5 (4.1) curl",
            v6=["pass@no-route"], v4=[GOOD]),

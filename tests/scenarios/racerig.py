@@ -250,7 +250,7 @@ class Result:  # pylint: disable=too-many-instance-attributes
 
     def syns_after_winner(self):
         """SYNs of other flows that left later than the winner's SYN-ACK came, as soon as it may be known."""
-        known_us = self.connected_us + (20_000 if is_slow_build() else 1_000)
+        known_us = self.connected_us + (50_000 if is_slow_build() else 10_000)
         return [syn for syn in self.syns() if syn[0] > known_us and syn[2] != self.flow[0][1]]
 
     def attempts(self):
@@ -414,7 +414,7 @@ class RaceRig(Rig):
             assert self.process.stdout.readline() == "ok 0\n", "the wire has lost packets"
             self.log.read()
 
-    def await_packet(self, of, kind, fits=lambda packet: True, seconds=5):
+    def await_packet(self, of, kind, fits=lambda packet: True, seconds=20):
         """Waits for a packet of a run that has been or will be seen; answers it."""
         found = []
 

@@ -247,8 +247,8 @@ def test_a_thousand_races_at_once(races):
         gaps.append((times["4.1"] - times["6.1"]) / 1000)
     # The time of a busy turn of the loop is that of its beginning.
     assert min(gaps) > 200
-    assert median(gaps) < 250 + WIDE_MS
-    assert percentile(gaps, 99) < 250 + 2 * WIDE_MS
+    assert median(gaps) < 250 + 3 * WIDE_MS
+    assert percentile(gaps, 99) < 250 + 10 * WIDE_MS
 
 
 def test_spare_attempts_are_braked_for_the_whole_machine(races):
@@ -268,9 +268,11 @@ def test_spare_attempts_are_braked_for_the_whole_machine(races):
     sent = {run.host: when for run, when, _ in answers}
     waits = [(found["6.1"] - sent[run.host]) / 1000 for run, found in zip(runs, times)]
     assert max(waits) < 250 + WIDE_MS, max(waits)
-    # No user waits for the other's.
-    by_uid = [[found["4.1"] for found in times[place::2]] for place in range(2)]
-    assert abs(median(by_uid[0]) - median(by_uid[1])) < 700_000
+    # The users take turns while both wait: of any ten, some are of either.
+    order = [place % 2 for _, place in sorted((found["4.1"], place) for place, found in enumerate(times))]
+    first_over = min(max(place for place, user in enumerate(order) if user == one) for one in (0, 1))
+    for place in range(55, first_over - 10):
+        assert 3 <= sum(order[place:place + 10]) <= 7, order
 
 
 def test_brake_is_not_felt_by_one(races):
