@@ -190,7 +190,7 @@ def test_dead_address_stays_dead(races, learner):
         time.sleep(0.3)
     assert {result.winner for result in results} == {"4.1"}
     assert median([result.call_ms for result in results]) < AT_ONCE_MS
-    assert max(result.call_ms for result in results) < WIDE_MS
+    assert max(result.call_ms for result in results) < 240
 
 
 def test_faster_of_two_goes_first(races, learner):
