@@ -15,7 +15,7 @@ import pytest
 
 import wire
 from racematrix import same_name
-from racerig import CLOSING, OTHER_SOURCE6, SILENT, SOURCE6, is_slow_build, median, now_us, percentile
+from racerig import A, CLOSING, OTHER_SOURCE6, SILENT, SOURCE6, is_slow_build, median, now_us, percentile
 
 ROOM_MS, WIDE_MS = (20, 400) if is_slow_build() else (4, 100)
 # When the kernel has closed what a killed process had, and the daemon has heard of it.
@@ -97,6 +97,7 @@ def test_server_closes_at_once_and_the_next_is_asked_for(races, client):
     run = races.new_run("good44")
     found, waits = [], []
     result = run.connect(client, port=CLOSING)
+    races.await_packet(run, "answer", lambda packet: packet.detail[1] == A)
     while result.error is None:
         with result:
             result.connection.settimeout(5)
@@ -108,7 +109,8 @@ def test_server_closes_at_once_and_the_next_is_asked_for(races, client):
             waits.append((result.syns(True)[0][0] - result.began_us) / 1000)
     assert found == ["6.1", "4.1", "6.2", "4.2", "6.3", "4.3", "6.4", "4.4"]
     assert result.error == wire.CONNECTOR + ".NoMoreCandidates"
-    assert median(waits) < 0.3 + (ROOM_MS if is_slow_build() else 0.2), waits
+    assert min(waits) < 0.3 + (ROOM_MS if is_slow_build() else 0.2), waits
+    assert median(waits) < ROOM_MS, waits
 
 
 def test_next_may_be_one_that_lost(races, client):
@@ -136,7 +138,7 @@ def test_half_open_path_is_left_for_one_that_speaks(races, client):
     with run.connect(client) as result:
         assert result.error is None, result.reply
         assert result.winner == "4.1"
-        assert 249 < result.connect_ms < 252 + ROOM_MS
+        assert 249 < result.connect_ms < 252 + WIDE_MS
         # What the server has said is left for the one who asked.
         result.connection.settimeout(5)
         assert result.connection.recv(100) == b"greetings\n"

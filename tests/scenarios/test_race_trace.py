@@ -35,31 +35,39 @@ def of_kind(events, kind):
     return [event for event in events if event["kind"] == kind]
 
 
-def first(packets, kinds, source=None, destination=None):
-    """The time of the first packet like this that comes, or leaves when a destination is given."""
-    return next(packet.time for packet in packets if packet.kind in kinds
-                and packet.leaves == (source is None)
-                and source in (None, packet.source[0])
-                and destination in (None, packet.destination[0]))
+def first(packets, kind, source=None, destination=None):
+    """The time of the first packet like this that comes, or leaves when a destination is given; None: there
+    is none."""
+    return next((packet.time for packet in packets if packet.kind == kind
+                 and packet.leaves == (source is None)
+                 and source in (None, packet.source[0])
+                 and destination in (None, packet.destination[0])), None)
 
 
 def differences(events, result):
-    """Between the wire's times and those told, milliseconds, by what happened."""
+    """Between the times told and the wire's, milliseconds, by what happened. The call's arrival, from which
+    events are counted, is known to lie in between two times of the client, at idle some 0.2 ms apart: that
+    is the one which fits best."""
     found = []
     for event in events:
         address = event.get("endpoint", {}).get("address")
         if event["kind"] == "start":
-            wire = first(result.packets, ("syn",), destination=address)
+            wire = first(result.packets, "syn", destination=address)
         elif event["kind"] == "end" and event["outcome"] == "connected":
-            wire = first(result.packets, ("synack",), source=address)
+            wire = first(result.packets, "synack", source=address)
         elif event["kind"] == "end" and event.get("error") == "ECONNREFUSED":
-            wire = first(result.packets, ("rst",), source=address)
+            wire = first(result.packets, "rst", source=address)
         elif event["kind"] == "question" and event["outcome"] == "found":
             wire = result.answer_us(TYPES[event["type"]])
         else:
-            continue
-        found.append((event["kind"], (result.began_us + event["atUsec"] - wire) / 1000))
-    return found
+            wire = None
+        # An address without a route is tried, and nothing leaves.
+        if wire is not None:
+            found.append((event["kind"], (result.began_us + event["atUsec"] - wire) / 1000))
+    last_us = result.reply.get("totalUsec", max(event["atUsec"] for event in events))
+    latest_ms = (result.ended_us - result.began_us - last_us) / 1000
+    shift_ms = max(0, min(latest_ms, -median([ms for _, ms in found])))
+    return [(kind, ms + shift_ms) for kind, ms in found]
 
 
 @pytest.mark.parametrize("name", SCENARIOS)
@@ -75,11 +83,11 @@ def test_trace_is_what_the_wire_shows(races, daemon, name):
     ended = [labels[event["endpoint"]["address"]] for event in of_kind(events, "end")]
     assert sorted(ended) == sorted(begun)
     assert {event["attempt"] for event in of_kind(events, "start")} == set(range(len(begun)))
-    # Every question that was answered in time.
-    told = {event["type"]: event for event in of_kind(events, "question")}
-    assert {TYPES[kind] for kind, event in told.items() if event["outcome"] == "found"} == {
-        packet.detail[1] for packet in result.packets if packet.kind == "answer"
-        and packet.detail[4] and packet.time < result.ended_us - 1000}
+    # Every question that was answered before the end, and none that was not.
+    told = {TYPES[event["type"]] for event in of_kind(events, "question") if event["outcome"] == "found"}
+    answered = [packet for packet in result.packets if packet.kind == "answer" and packet.detail[4]]
+    assert told <= {packet.detail[1] for packet in answered}
+    assert told >= {packet.detail[1] for packet in answered if packet.time < result.ended_us - 5000}
     # Every address has its place and reason.
     placed = {labels[place["endpoint"]["address"]]
               for event in of_kind(events, "order") for place in event["candidates"]}
@@ -97,7 +105,7 @@ def test_trace_names_the_server_and_its_round_trip(races, daemon):
     assert late["server"].startswith("198.18.1.54")
     assert late["transport"] == "udp"
     assert late["name"].rstrip(".") == result.run.host
-    asked = first(result.packets, ("query",), destination="198.18.1.54")
+    asked = first(result.packets, "query", destination="198.18.1.54")
     assert abs(late["roundTripUsec"] - (result.answer_us(AAAA) - asked)) < 1000 * CLOSE_MS + 1000
 
 
@@ -105,7 +113,8 @@ def test_attempt_tells_its_round_trip(races, daemon):
     events, result = traced(races, daemon, "slow6")
     winner = next(event for event in of_kind(events, "end") if event["outcome"] == "connected")
     assert abs(winner["roundTripUsec"] / 1000 - 300) < 2 + CLOSE_MS
-    assert winner["local"]["port"] == result.flow[0][1]
+    begun = of_kind(events, "start")[winner["attempt"]]
+    assert begun["local"]["port"] == result.flow[0][1]
     loser = next(event for event in of_kind(events, "end") if event["outcome"] == "cancelled")
     assert result.run.addresses[loser["endpoint"]["address"]] == "4.1"
 
