@@ -188,6 +188,10 @@ static void merge(struct race_list *list, struct race_entry *entry, uint32_t seq
 			list->n_of[sequence >> QUESTION_SHIFT] < RACE_LIST_PER_FAMILY;
 
 	entry->facts = *facts;
+	if (entry->candidate.source == SOURCE_STALE && !entry->was_tried) {
+		entry->candidate.source = candidate->source;
+		entry->candidate.ttl_s = candidate->ttl_s;
+	}
 	if (has_room &&
 	    (candidate->rank < entry->candidate.rank ||
 	     (candidate->rank == entry->candidate.rank && sequence < entry->sequence))) {
@@ -241,6 +245,20 @@ static void add(struct race_list *list, unsigned int question, const struct cand
 	insert_known(list, entry);
 }
 
+/* What a stale answer had and the fresh one has not is no address of the target any more (section 6): it is not tried. */
+static void drop_outdated(struct race_list *list, unsigned int question,
+			  const struct candidate *fresh)
+{
+	for (size_t i = list->n_known; fresh->source != SOURCE_STALE && i-- > 0;) {
+		const struct race_entry *entry = list->known[i];
+
+		if (get_question(entry) == question && entry->candidate.rank == fresh->rank &&
+		    entry->candidate.source == SOURCE_STALE && !entry->was_tried &&
+		    !entry->was_held)
+			remove_known(list, entry);
+	}
+}
+
 int race_list_add(struct race_list *list, unsigned int question, const struct candidate *items,
 		  const struct addrsort_facts *facts, size_t n)
 {
@@ -258,6 +276,8 @@ int race_list_add(struct race_list *list, unsigned int question, const struct ca
 		return -ENOMEM;
 	for (size_t i = 0; i < n; i++)
 		add(list, question, &items[i], &facts[i]);
+	if (n > 0)
+		drop_outdated(list, question, &items[0]);
 	race_list_sort(list);
 	return 0;
 }
@@ -368,6 +388,15 @@ bool race_list_has_unmarked(const struct race_list *list)
 {
 	for (size_t i = 0; i < list->n_sorted; i++)
 		if (race_entry_is_open(list->sorted[i]) && !race_entry_is_marked(list->sorted[i]))
+			return true;
+	return false;
+}
+
+bool race_list_has_fit(const struct race_list *list)
+{
+	for (size_t i = 0; i < list->n_sorted; i++)
+		if (race_entry_is_open(list->sorted[i]) && !race_entry_is_marked(list->sorted[i]) &&
+		    !list->sorted[i]->facts.past.is_pending)
 			return true;
 	return false;
 }

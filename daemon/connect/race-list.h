@@ -53,7 +53,7 @@ void race_list_done(struct race_list *list);
 /*
  * Adds what is new of the answer to question 0, the preferred family's, or 1, and sorts. An address that is known already
  * belongs to its lowest target. More than RACE_LIST_PER_FAMILY: the highest target's last falls out, unless it was tried or
- * held. -ENOMEM: nothing has changed.
+ * held. What is not from a stale answer takes the place of what is. -ENOMEM: nothing has changed.
  */
 MUST_CHECK int race_list_add(struct race_list *list, unsigned int question,
 			     const struct candidate *items, const struct addrsort_facts *facts,
@@ -85,6 +85,8 @@ static inline bool race_entry_is_marked(const struct race_entry *entry)
 struct race_entry *race_list_choose(const struct race_list *list, bool *ret_may_hold);
 bool race_list_has_open(const struct race_list *list);
 bool race_list_has_unmarked(const struct race_list *list);
+/* Neither marked nor asked by another race. */
+bool race_list_has_fit(const struct race_list *list);
 /* Those that are open, were held, and are asked by another race still. */
 size_t race_list_count_held(const struct race_list *list);
 /* Whether the kernel has a source for an address of this family. */

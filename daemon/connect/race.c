@@ -12,9 +12,10 @@
  *                                    └──────────── race_resume, there is a winner ──┘
  *
  * Start rule (section 3). The preferred family is IPv6 unless the call says otherwise. Racing begins when
- *   a. the preferred family has addresses; or
- *   b. the other one has addresses and the preferred family's question is finished without any; or
- *   c. the other one has addresses and has waited for the Resolution Delay, counted from its own answer.
+ *   a. the preferred family has an address that nothing speaks against: it is not marked as dead or disliked, and not just
+ *      being asked by another race; or
+ *   b. both have addresses, or one has and the other one's question is finished without any; or
+ *   c. one has addresses and has waited for the Resolution Delay, counted from its own answer.
  *
  * Targets (RFC 2782). Nobody waits for a target whose addresses are not there yet: it takes its place when they come. The start
  * rule looks at addresses of any target.
@@ -191,13 +192,18 @@ static uint64_t get_opening_us(const struct race *race)
 	const struct answer *preferred = &race->answers[0];
 	const struct answer *other = &race->answers[1];
 
-	if (preferred->has_addresses)
+	if (preferred->has_addresses && (other->has_addresses || race_list_has_fit(&race->list)))
 		return 0;
-	if (!other->has_addresses)
-		return UINT64_MAX;
-	if (preferred->finished)
-		return 0;
-	return add_us(other->at_us, race->params.resolution_delay_us);
+	for (size_t i = 0; i < N_FAMILIES; i++) {
+		const struct answer *known = &race->answers[i];
+		const struct answer *missing = &race->answers[1 - i];
+
+		if (known->has_addresses)
+			return missing->finished
+				       ? 0
+				       : add_us(known->at_us, race->params.resolution_delay_us);
+	}
+	return UINT64_MAX;
 }
 
 /* How long the next start waits behind the last one; see above. */

@@ -1371,11 +1371,76 @@ START_TEST(a_better_address_that_comes_late_follows_a_dead_one_at_once)
 	forget_all();
 	of("6.1")->past.is_dead = of("6.2")->past.is_dead = true;
 	answer_known(race, 0, AF_INET6, "6.1 6.2", 0, true);
-	expect_start(race, 0, "6.1");
-	expect_sleep(race, 0, MS(250));
-	answer_known(race, MS(3), AF_INET, "4.1", 0, true);
-	expect_sleep(race, MS(3), MS(10));
-	expect_start(race, MS(10), "4.1");
+	expect_sleep(race, 0, MS(50));
+	expect_start(race, MS(50), "6.1");
+	expect_sleep(race, MS(50), MS(300));
+	answer_known(race, MS(53), AF_INET, "4.1", 0, true);
+	expect_sleep(race, MS(53), MS(60));
+	expect_start(race, MS(60), "4.1");
+}
+END_TEST
+
+START_TEST(a_fresh_answer_takes_the_place_of_a_stale_one)
+{
+	CLEANUP(race_freep) struct race *race = new_race(defaults);
+	struct candidate stale[3] = { { .endpoint = parse("4.1"), .source = SOURCE_STALE },
+				      { .endpoint = parse("4.2"), .source = SOURCE_STALE },
+				      { .endpoint = parse("4.3"), .source = SOURCE_STALE } };
+	struct candidate fresh[2] = { { .endpoint = parse("4.3"), .source = SOURCE_DNS },
+				      { .endpoint = parse("4.4"), .source = SOURCE_DNS } };
+	struct addrsort_facts facts[3] = { *of("4.1"), *of("4.2"), *of("4.3") };
+
+	forget_all();
+	answer_known(race, 0, AF_INET6, "", 0, true);
+	ck_assert_int_eq(race_on_answer(race, 0, AF_INET, 0, stale, facts, 3, false), 0);
+	expect_start(race, 0, "4.1"); /* that runs goes on */
+	ck_assert_int_eq(race_on_answer(race, MS(5), AF_INET, 0, fresh, facts, 2, true), 0);
+	expect_start(race, MS(250), "4.3");
+	ck_assert_int_eq(get_attempt(race, 1)->candidate->source, SOURCE_DNS);
+	expect_start(race, MS(438), "4.4");
+	for (size_t i = 0; i < 3; i++)
+		race_on_attempt(race, MS(500), i, -ECONNREFUSED, 0);
+	expect_done(race, MS(500), -ASOCK_E_CONNECT_FAILED, SIZE_MAX);
+}
+END_TEST
+
+START_TEST(a_dead_address_waits_for_the_other_family)
+{
+	CLEANUP(race_freep) struct race *race = new_race(defaults);
+
+	forget_all();
+	of("6.1")->past.is_dead = true;
+	answer_known(race, 0, AF_INET6, "6.1", 0, true);
+	expect_sleep(race, 0, MS(50));
+	answer_known(race, MS(20), AF_INET, "4.1", 0, true);
+	expect_start(race, MS(20), "4.1");
+}
+END_TEST
+
+START_TEST(an_address_that_another_race_asks_waits_for_the_other_family)
+{
+	CLEANUP(race_freep) struct race *race = new_race(defaults);
+
+	forget_all();
+	of("6.1")->past.is_pending = true;
+	answer_known(race, 0, AF_INET6, "6.1", 0, true);
+	expect_sleep(race, 0, MS(50));
+	answer_known(race, MS(20), AF_INET, "4.1", 0, true);
+	expect_hold(race, MS(20), "6.1");
+	expect_sleep(race, MS(20), MS(270));
+}
+END_TEST
+
+START_TEST(a_dead_address_is_tried_at_once_when_there_is_no_other)
+{
+	CLEANUP(race_freep) struct race *race = new_race(defaults);
+
+	forget_all();
+	of("6.1")->past.is_dead = true;
+	answer_known(race, 0, AF_INET6, "6.1", 0, true);
+	expect_sleep(race, 0, MS(50));
+	answer_known(race, MS(7), AF_INET, "", 0, true);
+	expect_start(race, MS(7), "6.1");
 }
 END_TEST
 
@@ -2033,6 +2098,9 @@ SUITE_MAIN(
 	dead_and_disliked_addresses_are_tried_behind_all_others,
 	behind_a_dead_address_the_next_target_follows_at_once,
 	a_better_address_that_comes_late_follows_a_dead_one_at_once,
+	a_fresh_answer_takes_the_place_of_a_stale_one, a_dead_address_waits_for_the_other_family,
+	an_address_that_another_race_asks_waits_for_the_other_family,
+	a_dead_address_is_tried_at_once_when_there_is_no_other,
 	an_address_that_proves_dead_while_it_is_tried_is_not_waited_for,
 	a_pending_address_is_held_and_started_when_it_has_answered,
 	an_answer_that_repeats_a_held_address_can_have_news_of_it,

@@ -96,6 +96,7 @@ struct schedule {
 	size_t n_plans;
 	uint64_t n_ranks;
 	bool is_shaky;
+	bool has_opened; /* the start rule has held */
 	struct known known[N_IDS];
 	unsigned int order[N_IDS]; /* those known that are considered or were tried */
 	size_t n_order, n_known;
@@ -297,7 +298,8 @@ static void reset(struct schedule *s)
 {
 	s->now_us = 0;
 	s->n_order = s->n_known = s->n_facts = s->n_open = 0;
-	s->has_last = s->is_due = s->is_asking = s->has_permission = s->done = false;
+	s->has_opened = s->has_last = s->is_due = s->is_asking = s->has_permission = s->done =
+		false;
 	s->held = N_IDS;
 	s->grant_us = NEVER;
 	s->leg = s->first_fact = 0;
@@ -442,14 +444,36 @@ static bool is_all_answered(const struct schedule *s)
 	return is_answered(&s->plans[0]) && (s->n_plans == 1 || is_answered(&s->plans[1]));
 }
 
-/* When the start rule holds: RFC 8305 section 3. */
-static uint64_t get_opening_us(const struct schedule *s)
+/* Whether there is an address that nothing speaks against. */
+static bool has_fit(const struct schedule *s)
 {
-	if (s->plans[0].n_known > 0)
+	for (size_t i = 0; i < s->n_order; i++) {
+		const struct known *known = &s->known[s->order[i]];
+
+		if (is_open(known) && !is_marked(known) && !known->told.past.is_pending)
+			return true;
+	}
+	return false;
+}
+
+/* When the start rule holds: RFC 8305 section 3, and what was learnt. Once it has, it has for good. */
+static uint64_t get_opening_us(struct schedule *s)
+{
+	uint64_t opening_us = NEVER;
+
+	if (s->has_opened)
 		return 0;
-	if (s->n_plans == 1 || s->plans[1].n_known == 0)
-		return NEVER;
-	return is_answered(&s->plans[0]) ? 0 : s->plans[1].known_us + s->params.resolution_delay_us;
+	for (size_t i = s->n_plans; i-- > 0;) {
+		bool is_alone = s->n_plans == 1 || is_answered(&s->plans[1 - i]);
+
+		if (s->plans[i].n_known > 0)
+			opening_us =
+				is_alone ? 0 : s->plans[i].known_us + s->params.resolution_delay_us;
+	}
+	if (s->plans[0].n_known > 0 && ((s->n_plans > 1 && s->plans[1].n_known > 0) || has_fit(s)))
+		opening_us = 0;
+	s->has_opened = opening_us <= s->now_us;
+	return opening_us;
 }
 
 static uint64_t get_expiry_us(const struct schedule *s, const struct fact *fact)

@@ -256,7 +256,9 @@ START_TEST(it_goes_on_with_an_answer_that_has_as_much_time_as_the_request)
 {
 	static const struct dns_rule rules[] = {
 		{ .name = "late.example", .type = DNS_RULE_AAAA, .addresses = "::1" },
-		{ .name = "late.example", .type = DNS_RULE_A, .addresses = "127.0.0.1",
+		{ .name = "late.example",
+		  .type = DNS_RULE_A,
+		  .addresses = "127.0.0.1",
 		  .delay_ms = 1300 },
 	};
 	struct request_scene scene;
