@@ -216,6 +216,7 @@ START_TEST(what_is_taken_or_not_there_is_told)
 	struct endpoint local;
 	CLEANUP(fd_closep) int fd = open_good(&params, &local);
 
+	ck_assert_int_eq(get_option(fd, SOL_SOCKET, SO_ACCEPTCONN), 1);
 	params.endpoint.port = local.port;
 	check_failure(&params, -EADDRINUSE, NULL);
 	check_failure(&nowhere, -EADDRNOTAVAIL, NULL);
