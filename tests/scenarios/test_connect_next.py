@@ -105,6 +105,17 @@ def test_across_targets_of_a_service(start, greeter, second):
             assert nothing_left(client)
 
 
+def test_what_was_not_liked_is_not_given_first_any_more(start, greeter, second):
+    daemon = start(hosts=HOSTS)
+    with Client(daemon.socket) as client, Client(daemon.socket) as other:
+        client.connect("two.test", greeter.port)[1].close()
+        client.connect_next()[1].close()
+        for asker in (client, other):
+            reply, connection = asker.connect("two.test", greeter.port)
+            connection.close()
+            assert reply["peer"]["address"] == "127.0.0.2"
+
+
 def test_another_call_in_between_forgets_it(start, greeter, second):
     daemon = start(hosts=HOSTS)
     with Client(daemon.socket) as client:
