@@ -491,6 +491,16 @@ def median(values):
     return statistics.median(values)
 
 
+def least(bound, measure_once, tries=3):
+    """Of several series of values the one with the least median; none more after one that is within the bound.
+    What a busy machine adds is never less than nothing."""
+    best = measure_once()
+    while median(best) > bound and tries > 1:
+        best = min(best, measure_once(), key=median)
+        tries -= 1
+    return best
+
+
 def percentile(values, percent):
     """The value that so many percent are not above."""
     ordered = sorted(values)
@@ -541,7 +551,7 @@ def main(what, *arguments):
 
 
 __all__ = ["A", "AAAA", "CLOSING", "GREETING", "SILENT", "SERVFAIL", "CallError", "RaceRig", "Run",
-           "Scenario", "is_slow_build", "median", "now_us", "percentile"]
+           "Scenario", "is_slow_build", "least", "median", "now_us", "percentile"]
 
 if __name__ == "__main__":
     main(*sys.argv[1:])

