@@ -3,34 +3,42 @@
 
 #include <stdlib.h>
 
-static void find_sources(const struct addrlist *list, const struct addrsort_env *env, size_t n,
-			 struct addrsort_item *items)
+#include "daemon/base/clock.h"
+#include "daemon/connect/racer-memory.h"
+
+static void find_facts(const struct addrlist *list, const struct ordering_params *params, size_t n,
+		       struct addrsort_item *items)
 {
-	addrsort_refresh(env);
+	uint64_t now_us = clock_now_us();
+
+	addrsort_refresh(params->sorting);
 	for (size_t i = 0; i < n; i++) {
 		items[i].destination = list->items[i].endpoint;
 		items[i].rank = list->items[i].rank;
 		if (items[i].destination.port == 0)
 			items[i].destination.port =
 				1; /* a route is looked up, nothing is sent; port 0 is no destination */
-		addrsort_find_source(env, &items[i].destination, &items[i].source);
+		addrsort_find_source(params->sorting, &items[i].destination, &items[i].source);
+		racer_memory_look(params->memory, now_us, &list->items[i], &items[i].past);
 	}
 }
 
-int ordering_sort(struct addrlist *list, const struct addrsort_env *env,
-		  enum family_choice families, size_t max, struct ordering_reason **ret_reasons)
+int ordering_sort(struct addrlist *list, const struct ordering_params *params,
+		  struct ordering_reason **ret_reasons)
 {
 	size_t n = list->len < ADDRSORT_MAX ? list->len : ADDRSORT_MAX;
 	CLEANUP(freep) struct addrsort_item *items = calloc(n, sizeof(*items));
 	CLEANUP(freep) struct candidate *sorted = calloc(n, sizeof(*sorted));
 	CLEANUP(freep) struct ordering_reason *reasons = calloc(n, sizeof(*reasons));
-	struct addrsort_how how = { .gai_conf = env->gai_conf, .families = families };
+	struct addrsort_how how = { .gai_conf = params->sorting->gai_conf,
+				    .families = params->families,
+				    .first_family_count = params->first_family_count };
 	enum addrsort_rule rules[ADDRSORT_MAX];
 	size_t order[ADDRSORT_MAX];
 
 	if (!items || !sorted || !reasons)
 		return -ENOMEM;
-	find_sources(list, env, n, items);
+	find_facts(list, params, n, items);
 	addrsort(items, n, &how, order, rules);
 	for (size_t i = 0; i < n; i++) {
 		sorted[i] = list->items[order[i]];
@@ -41,8 +49,8 @@ int ordering_sort(struct addrlist *list, const struct addrsort_env *env,
 	free(list->items);
 	list->items = TAKE_PTR(sorted);
 	list->len = list->allocated = n;
-	if (list->len > max)
-		list->len = max;
+	if (list->len > params->max)
+		list->len = params->max;
 	if (list->len > 0)
 		reasons[list->len - 1].rule = ADDRSORT_NONE;
 	if (ret_reasons)

@@ -23,6 +23,7 @@
 
 #include "daemon/base/clock.h"
 #include "daemon/base/log.h"
+#include "daemon/connect/racer-memory.h"
 #include "daemon/connect/racer.h"
 #include "daemon/connect/route.h"
 #include "daemon/policy/quota.h"
@@ -416,14 +417,47 @@ static void on_answer(struct service *service, int family, int status,
 		on_lost(family, r, request);
 }
 
+/* What all races share, as far as this one may. */
+static struct racer_env get_racer_env(const struct request *request)
+{
+	struct racer_env env = request->env->racing;
+
+	if (request->env->config->history == HISTORY_OFF) {
+		env.history = NULL;
+		env.tcp_metrics = NULL;
+		env.prober = NULL;
+	}
+	return env;
+}
+
+static uint64_t get_partition(const struct request *request)
+{
+	return partition_of(request->env->config->history, request->env->policy,
+			    &request->params.identity);
+}
+
 /* Puts what was found into the order in which Connect would try it. */
 static int sort_found(struct request *request)
 {
 	bool is_explained = request->params.kind == REQUEST_EXPLAIN;
+	uid_t uid = request->params.identity.peer_uid;
+	struct racer_env env = get_racer_env(request);
+	struct racer_memory memory = { .history = env.history,
+				       .tcp_metrics = env.tcp_metrics,
+				       .network = env.network,
+				       .key = { .partition = get_partition(request),
+						.transport = request->params.transport,
+						.charged_to = uid },
+				       .uid = uid };
+	const struct ordering_params params = {
+		.sorting = &env.sorting,
+		.memory = &memory,
+		.families = request->params.families,
+		.first_family_count = request->env->config->first_family_count,
+		.max = request->env->config->addresses_per_call,
+	};
 
-	return ordering_sort(&request->found, &request->env->racing.sorting,
-			     request->params.families, request->env->config->addresses_per_call,
-			     is_explained ? &request->reasons : NULL);
+	return ordering_sort(&request->found, &params, is_explained ? &request->reasons : NULL);
 }
 
 static void finish_located(struct request *request, int status)
@@ -477,19 +511,6 @@ static void on_named(struct reverse *reverse, int status, void *arg)
 	request_finish(arg, status);
 }
 
-/* What all races share, as far as this one may. */
-static struct racer_env get_racer_env(const struct request *request)
-{
-	struct racer_env env = request->env->racing;
-
-	if (request->env->config->history == HISTORY_OFF) {
-		env.history = NULL;
-		env.tcp_metrics = NULL;
-		env.prober = NULL;
-	}
-	return env;
-}
-
 static bool on_translate(struct address *address, void *arg)
 {
 	struct request *request = arg;
@@ -532,7 +553,7 @@ static int start_racer(struct request *request)
 		.until_first_byte = request->params.until_first_byte,
 		.env = get_racer_env(request),
 		.uid = identity->peer_uid,
-		.partition = partition_of(config->history, request->env->policy, identity),
+		.partition = get_partition(request),
 		.silence_us = max_us(config->attempt_delay_us, LIMIT_SILENCE_MIN_USEC),
 		.is_timeout_proof = request->params.attempt_timeout_us == 0,
 		.judge = on_judge_candidate,
