@@ -153,10 +153,17 @@ static void remove_known(struct race_list *list, const struct race_entry *entry)
 	list->n_of[get_question(entry)]--;
 }
 
+/* A mark that comes while an address is tried, or by that, does not take its place in the alternation of the families. */
 static void set_place(struct race_list *list, struct race_entry *entry)
 {
+	struct addrsort_facts facts = entry->facts;
+
+	if (entry->is_spent) {
+		facts.past.is_dead = entry->was_marked;
+		facts.past.is_disliked = false;
+	}
 	addrsort_place(list->how.gai_conf, &entry->candidate.endpoint, entry->candidate.rank,
-		       &entry->facts, &entry->place);
+		       &facts, &entry->place);
 }
 
 /* Without what stands behind the name, which is most of it. */
@@ -280,6 +287,18 @@ int race_list_add(struct race_list *list, unsigned int question, const struct ca
 		drop_outdated(list, question, &items[0]);
 	race_list_sort(list);
 	return 0;
+}
+
+void race_list_spend(struct race_entry *entry)
+{
+	entry->was_marked = race_entry_is_marked(entry);
+	entry->was_tried = entry->is_spent = true;
+}
+
+void race_list_give_back(struct race_list *list, struct race_entry *entry)
+{
+	entry->is_spent = false;
+	set_place(list, entry);
 }
 
 void race_list_set_facts(struct race_list *list, struct race_entry *entry,

@@ -26,7 +26,8 @@ struct race_entry {
 	uint32_t tail;	  /* of the address */
 	bool is_considered; /* within the limits, whatever earlier attempts have shown */
 	bool was_tried;
-	bool is_spent; /* was tried, and is not to be tried again */
+	bool is_spent;	 /* was tried, and is not to be tried again */
+	bool was_marked; /* when it was tried */
 	bool was_held;
 	uint8_t n_gone; /* its attempts whose source vanished */
 };
@@ -59,7 +60,10 @@ MUST_CHECK int race_list_add(struct race_list *list, unsigned int question,
 			     const struct candidate *items, const struct addrsort_facts *facts,
 			     size_t n);
 
-/* Its facts are changed; race_list_sort comes behind the last one. */
+/* It is tried now; and it may be tried again. */
+void race_list_spend(struct race_entry *entry);
+void race_list_give_back(struct race_list *list, struct race_entry *entry);
+/* Its facts are changed; race_list_sort comes behind the last one of this or of give_back. */
 void race_list_set_facts(struct race_list *list, struct race_entry *entry,
 			 const struct addrsort_facts *facts);
 void race_list_sort(struct race_list *list);

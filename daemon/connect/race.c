@@ -488,7 +488,8 @@ void race_on_source_gone(struct race *race, uint64_t now_us, size_t attempt)
 	if (entry->n_gone < SOURCES_TRIED_MAX &&
 	    reserve_attempts(race, count_unspent(race) + 1) == 0) {
 		entry->n_gone++;
-		entry->is_spent = false;
+		race_list_give_back(&race->list, entry);
+		race_list_sort(&race->list);
 	}
 	race->is_due = true;
 	settle(race, now_us);
@@ -551,7 +552,8 @@ void race_resume(struct race *race, uint64_t now_us, uint64_t deadline_us)
 	assert(race->state == STATE_OVER && race->winner != SIZE_MAX);
 	for (size_t i = race->first_attempt; i < race->n_attempts; i++)
 		if (is_dropped(race, i))
-			race->lines[i].entry->is_spent = false;
+			race_list_give_back(&race->list, race->lines[i].entry);
+	race_list_sort(&race->list);
 	race->params.deadline_us = deadline_us;
 	race->first_attempt = race->n_attempts;
 	race->resumed_us = now_us;
@@ -614,7 +616,7 @@ static struct race_action take_start(struct race *race, uint64_t now_us, struct 
 	size_t i = race->n_attempts++;
 
 	assert(i < race->n_allocated);
-	entry->was_tried = entry->is_spent = true;
+	race_list_spend(entry);
 	note_start(race, now_us, entry);
 	if (race->params.asks_for_spares && race->n_running > 0)
 		race->may_start_spare = false;

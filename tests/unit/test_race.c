@@ -1404,6 +1404,19 @@ START_TEST(a_fresh_answer_takes_the_place_of_a_stale_one)
 }
 END_TEST
 
+START_TEST(what_was_tried_keeps_its_place_when_it_is_marked)
+{
+	CLEANUP(race_freep) struct race *race = new_race(defaults);
+
+	forget_all();
+	answer_both(race, "6.1 6.2", "4.1 4.2");
+	expect_start(race, 0, "6.1");
+	of("6.1")->past.is_dead = true;
+	race_refresh(race, MS(50), look, NULL);
+	expect_start(race, MS(50), "4.1");
+}
+END_TEST
+
 START_TEST(a_dead_address_waits_for_the_other_family)
 {
 	CLEANUP(race_freep) struct race *race = new_race(defaults);
@@ -2098,6 +2111,7 @@ SUITE_MAIN(
 	dead_and_disliked_addresses_are_tried_behind_all_others,
 	behind_a_dead_address_the_next_target_follows_at_once,
 	a_better_address_that_comes_late_follows_a_dead_one_at_once,
+	what_was_tried_keeps_its_place_when_it_is_marked,
 	a_fresh_answer_takes_the_place_of_a_stale_one, a_dead_address_waits_for_the_other_family,
 	an_address_that_another_race_asks_waits_for_the_other_family,
 	a_dead_address_is_tried_at_once_when_there_is_no_other,

@@ -73,6 +73,7 @@ struct known {
 	size_t n_tries, n_gone, n_cancelled;
 	bool is_running, has_won, was_held;
 	bool is_spent;	 /* it was tried and is not to be tried again */
+	bool was_marked; /* when it was tried */
 	bool is_dropped; /* for a winner's sake */
 };
 
@@ -341,6 +342,10 @@ static void sort_ids(const struct schedule *s, const unsigned int *ids, size_t n
 						   .rank = known->rank };
 		if (with_past)
 			items[i].past = known->told.past;
+		if (with_past && known->is_spent) {
+			items[i].past.is_dead = known->was_marked;
+			items[i].past.is_disliked = false;
+		}
 	}
 	addrsort(items, n, &how, order, NULL);
 	for (size_t i = 0; i < n; i++)
@@ -671,6 +676,7 @@ static void check_start(struct schedule *s, size_t i)
 	if (s->params.asks_for_spares && s->n_open > 0)
 		s->has_permission = false;
 	s->known[id].is_spent = true;
+	s->known[id].was_marked = is_marked(&s->known[id]);
 	note_turn(s, id);
 	*fact = (struct fact){ .id = id, .open = true, .started_us = s->now_us };
 	s->known[id].n_tries++;
@@ -947,6 +953,7 @@ static void take_source(struct schedule *s)
 	if (known->n_gone < MAX_GONE) {
 		known->is_spent = false;
 		known->n_gone++;
+		sort_known(s);
 	}
 	s->is_due = true;
 	end_fact(s, fact);
@@ -1156,6 +1163,7 @@ static void resume(struct schedule *s)
 		if (s->known[id].is_dropped)
 			s->known[id].is_spent = s->known[id].is_dropped = false;
 	}
+	sort_known(s);
 	s->leg++;
 	s->first_fact = s->n_facts;
 	s->resumed_us = s->now_us;
