@@ -494,6 +494,35 @@ START_TEST(a_client_that_sends_ahead_is_told_everything)
 }
 END_TEST
 
+/* Both in one turn: an answer comes, then the client says something, which is not read yet. */
+START_TEST(what_happens_is_told_at_once)
+{
+	static const struct dns_rule rule = { .name = "name.example", .addresses = "127.0.0.1" };
+	struct scene scene;
+	struct client *client = &scene.conn.client;
+	struct endpoint endpoint;
+
+	for (int sends_ahead = 0; sends_ahead < 2; sends_ahead++) {
+		size_t n_starts = 0;
+
+		scene_open(&scene, TCP_PEER_BLACK_HOLE, TCP_PEER_BLACK_HOLE, TCP_PEER_BLACK_HOLE);
+		scene.server = dns_server_new(scene.rig.base, &rule, 1);
+		endpoint = dns_server_endpoint(scene.server);
+		front_rig_set_server(&scene.rig, &endpoint);
+		ask(&scene, "name.example.", ",\"family\":\"inet\"");
+		while (dns_server_count(scene.server, NULL, 0) == 0)
+			ck_assert_int_eq(event_base_loop(scene.rig.base, EVLOOP_ONCE), 0);
+		if (sends_ahead)
+			client_send(client, FRONT_PING);
+		suite_loop_for(scene.rig.base, 30);
+		while (client_poll(client))
+			n_starts += strstr(client_read(client), "\"kind\":\"start\"") != NULL;
+		ck_assert_uint_eq(n_starts, 1);
+		scene_close(&scene);
+	}
+}
+END_TEST
+
 START_TEST(events_that_nobody_reads_end_the_connection_after_their_time)
 {
 	const struct session_params params = { .unread_us = 50000 };
@@ -517,4 +546,5 @@ SUITE_MAIN("session_events", what_happens_is_told_before_the_reply_and_as_the_re
 	   who_reads_again_is_told_how_many_were_lost,
 	   a_client_that_closes_in_midstream_ends_everything,
 	   a_half_closed_client_is_told_everything, a_client_that_sends_ahead_is_told_everything,
+	   what_happens_is_told_at_once,
 	   events_that_nobody_reads_end_the_connection_after_their_time)
