@@ -275,6 +275,17 @@ void addrsort_place(const struct gai_conf *gai_conf, const struct endpoint *dest
 	place_by_source(gai_conf, &facts->source, &to, scope, ret);
 }
 
+bool addrsort_place_is_sound(const struct addrsort_place *place)
+{
+	static const enum addrsort_rule rules[] = { ADDRSORT_RULE_1, ADDRSORT_RULE_2,
+						    ADDRSORT_RULE_5 };
+
+	for (size_t i = 0; i < ARRAY_LEN(rules); i++)
+		if (place->words[fields[rules[i]].word] & get_mask(rules[i]))
+			return false;
+	return true;
+}
+
 struct addrsort_place addrsort_place_without_past(const struct addrsort_place *place)
 {
 	return (struct addrsort_place){

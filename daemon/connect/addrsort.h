@@ -112,6 +112,9 @@ void addrsort_place(const struct gai_conf *gai_conf, const struct endpoint *dest
 /* The place that it would have without its past. */
 struct addrsort_place addrsort_place_without_past(const struct addrsort_place *place);
 
+/* Whether rules 1, 2 and 5 of RFC 6724 have nothing against it: there is a route, and scope and label match. */
+bool addrsort_place_is_sound(const struct addrsort_place *place);
+
 /*
  * Fills order[] with the indexes of places in the order to try them. By target; in a target those that are marked behind all
  * that are not; each of these groups by RFC 6724 with rules 8a and 8b, then the families alternate starting with the first

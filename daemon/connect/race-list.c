@@ -415,7 +415,8 @@ bool race_list_has_fit(const struct race_list *list)
 {
 	for (size_t i = 0; i < list->n_sorted; i++)
 		if (race_entry_is_open(list->sorted[i]) && !race_entry_is_marked(list->sorted[i]) &&
-		    !list->sorted[i]->facts.past.is_pending)
+		    !list->sorted[i]->facts.past.is_pending &&
+		    addrsort_place_is_sound(&list->sorted[i]->place))
 			return true;
 	return false;
 }

@@ -89,7 +89,7 @@ static inline bool race_entry_is_marked(const struct race_entry *entry)
 struct race_entry *race_list_choose(const struct race_list *list, bool *ret_may_hold);
 bool race_list_has_open(const struct race_list *list);
 bool race_list_has_unmarked(const struct race_list *list);
-/* Neither marked nor asked by another race. */
+/* Neither marked nor asked by another race, and with a source that fits. */
 bool race_list_has_fit(const struct race_list *list);
 /* Those that are open, were held, and are asked by another race still. */
 size_t race_list_count_held(const struct race_list *list);

@@ -13,7 +13,7 @@
  *
  * Start rule (section 3). The preferred family is IPv6 unless the call says otherwise. Racing begins when
  *   a. the preferred family has an address that nothing speaks against: it is not marked as dead or disliked, and not just
- *      being asked by another race; or
+ *      being asked by another race, and it has a source that matches it (RFC 6724 rules 1, 2 and 5); or
  *   b. both have addresses, or one has and the other one's question is finished without any; or
  *   c. one has addresses and has waited for the Resolution Delay, counted from its own answer.
  *

@@ -127,9 +127,10 @@ def test_who_does_not_read_loses_events_and_not_the_reply(start, greeter):
         daemon = start(hosts=HOSTS, resolve=made.lines())
         client = stack.enter_context(Client(daemon.socket))
         # Replies of 100 KB, more than the kernel takes and than events wait behind.
-        for _ in range(4):
-            client.send(wire.RESOLVE_RECORD, {"name": "large.test", "type": "TXT"})
-        client.send(CONNECT, {"host": "two.test", "service": str(greeter.port)}, more=True)
+        # All calls in one piece: what is not read yet waits until the replies before are.
+        calls = [client.encode(wire.RESOLVE_RECORD, {"name": "large.test", "type": "TXT"})] * 4
+        calls.append(client.encode(CONNECT, {"host": "two.test", "service": str(greeter.port)}, more=True))
+        client.send_raw(b"".join(calls))
         wait_for(lambda: greeter.accepted == 1, "the connection")
         for _ in range(4):
             assert len(client.receive()[0]["parameters"]["records"]) == 150

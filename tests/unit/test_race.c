@@ -953,6 +953,8 @@ START_TEST(a_family_this_host_lacks_is_the_headline_when_nothing_else_is)
 	CLEANUP(race_freep) struct race *race = new_race(defaults);
 
 	answer_from(race, 0, AF_INET6, "6.1", false);
+	expect_sleep(race, 0, MS(50)); /* without a source it waits for the other family */
+	answer_error(race, 0, AF_INET, -ASOCK_E_NO_DATA);
 	race_on_attempt(race, 0, expect_start(race, 0, "6.1"), -ENETUNREACH, 0);
 	ck_assert_int_eq(race_get_headline(race), -ENETUNREACH);
 }

@@ -455,7 +455,11 @@ static bool has_fit(const struct schedule *s)
 	for (size_t i = 0; i < s->n_order; i++) {
 		const struct known *known = &s->known[s->order[i]];
 
-		if (is_open(known) && !is_marked(known) && !known->told.past.is_pending)
+		struct addrsort_place place;
+
+		addrsort_place(NULL, &known->endpoint, known->rank, &known->told, &place);
+		if (is_open(known) && !is_marked(known) && !known->told.past.is_pending &&
+		    addrsort_place_is_sound(&place))
 			return true;
 	}
 	return false;
