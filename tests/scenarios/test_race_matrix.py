@@ -201,5 +201,6 @@ def test_burst_asks_once(races, daemon):
     packets = run.packets()
     assert {result.winner for result in results} == {"4.1"}
     assert len([packet for packet in packets if packet.kind == "query"]) == 2
-    assert len([syn for syn in results[-1].read_wire().syns(True) if syn[1] == "6.1"]) <= 2
+    # From the first call on, so that the packets are those of all.
+    assert 1 <= len([syn for syn in results[0].read_wire().syns(True) if syn[1] == "6.1"]) <= 2
     assert median([total_ms(result) for result in results]) < 260 + ROOM_MS
