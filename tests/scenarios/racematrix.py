@@ -38,6 +38,10 @@ AT_ONCE = Bounds(0, 2)  # G5: what is known to be dead costs nothing
 ONE_DELAY = (249, 252)  # G5
 RESOLUTION_DELAY = (50, 51.5)  # G3, G9
 
+# Goals of a second connection that are not met: the tables hold them against what is measured, while the scenarios hold the
+# columns' own bounds, so that it does not become worse.
+MISSED = {f"dead{count}": AT_ONCE for count in (2, 4, 8)}  # G5
+
 COLUMNS = [
     column("5.1", "both alive", "base", "6.1", (0, 2), AT_ONCE, "0.5 (6.1) curl 8.22", v6=[GOOD],
            v4=[GOOD], runs=200),
