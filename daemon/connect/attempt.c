@@ -277,12 +277,20 @@ int attempt_get_local(const struct attempt *attempt, struct endpoint *ret)
 {
 	struct sockaddr_storage sockaddr;
 	socklen_t len = sizeof(sockaddr);
+	struct endpoint local;
+	int r;
 
 	if (attempt->fd < 0)
 		return -ENOTCONN;
 	if (getsockname(attempt->fd, (struct sockaddr *)&sockaddr, &len) < 0)
 		return -errno;
-	return endpoint_from_sockaddr((struct sockaddr *)&sockaddr, len, ret);
+	r = endpoint_from_sockaddr((struct sockaddr *)&sockaddr, len, &local);
+	if (r < 0)
+		return r;
+	if (local.port == 0)
+		return -ENOTCONN; /* connect() has found no way, so the kernel has chosen no end */
+	*ret = local;
+	return 0;
 }
 
 /*

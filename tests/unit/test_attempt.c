@@ -672,6 +672,25 @@ START_TEST(an_attempt_tells_its_own_end_while_it_runs)
 }
 END_TEST
 
+START_TEST(without_a_way_there_is_no_own_end)
+{
+	CLEANUP(event_base_freep) struct event_base *base = new_base();
+	struct attempt_params params = {
+		.endpoint = { { .family = AF_INET, .bytes = { 255, 255, 255, 255 } }, 1 },
+		.transport = TRANSPORT_TCP,
+	};
+	struct result result = { 0 };
+	struct attempt *attempt = start(base, &params, &result);
+	struct endpoint local;
+
+	/* TCP goes to nobody's broadcast address. */
+	ck_assert_int_eq(attempt_get_local(attempt, &local), -ENOTCONN);
+	suite_loop(base, &result.done);
+	ck_assert_int_lt(result.status, 0);
+	attempt_free(attempt);
+}
+END_TEST
+
 START_TEST(the_round_trip_is_that_of_the_handshake)
 {
 	static const enum transport transports[] = { TRANSPORT_TCP, TRANSPORT_UDP };
@@ -757,5 +776,6 @@ SUITE_MAIN("attempt", a_listening_peer_is_connected, a_mapped_address_gets_an_ip
 	   a_first_byte_does_not_come_before_ours_over_fast_open,
 	   multipath_connects_and_tells_its_round_trip, a_port_that_leads_there_already_is_told,
 	   fast_open_with_a_cookie_waits_for_the_clients_first_words,
-	   an_attempt_tells_its_own_end_while_it_runs, the_round_trip_is_that_of_the_handshake,
-	   a_syn_that_was_sent_twice_measures_nothing, a_socket_connected_to_itself_is_a_refusal)
+	   an_attempt_tells_its_own_end_while_it_runs, without_a_way_there_is_no_own_end,
+	   the_round_trip_is_that_of_the_handshake, a_syn_that_was_sent_twice_measures_nothing,
+	   a_socket_connected_to_itself_is_a_refusal)
