@@ -267,12 +267,43 @@ void addrsort_place(const struct gai_conf *gai_conf, const struct endpoint *dest
 
 	*ret = (struct addrsort_place){ .family = to.family };
 	set(ret, ADDRSORT_TARGET, rank);
-	set(ret, ADDRSORT_MARK, past->is_dead || past->is_disliked);
+	set(ret, ADDRSORT_MARK, past->is_dead || past->is_doubted || past->is_disliked);
 	set(ret, ADDRSORT_RULE_6, UINT32_MAX - gai_conf_get_precedence(gai_conf, &to));
 	set(ret, ADDRSORT_RULE_8, scope);
 	set(ret, ADDRSORT_RULE_8A, get_rtt_step(past->rtt_us));
 	set(ret, ADDRSORT_RULE_8B, !past->was_used);
 	place_by_source(gai_conf, &facts->source, &to, scope, ret);
+}
+
+static bool is_good(const struct addrsort_past *past)
+{
+	return (past->rtt_us > 0 || past->was_used) && !past->is_dead && !past->is_disliked;
+}
+
+bool addrsort_is_suspect(const struct addrsort_peer *peers, size_t n, size_t which)
+{
+	const struct addrsort_peer *one = &peers[which];
+
+	if (one->past->rtt_us > 0 || one->past->was_used || one->past->is_dead)
+		return false;
+	for (size_t i = 0; i < n; i++)
+		if (peers[i].past->is_silent && peers[i].family == one->family &&
+		    peers[i].rank == one->rank)
+			return true;
+	return false;
+}
+
+bool addrsort_is_doubted(const struct addrsort_peer *peers, size_t n, size_t which)
+{
+	const struct addrsort_peer *one = &peers[which];
+
+	if (!addrsort_is_suspect(peers, n, which))
+		return false;
+	for (size_t i = 0; i < n; i++)
+		if (is_good(peers[i].past) && peers[i].family != one->family &&
+		    peers[i].rank == one->rank)
+			return true;
+	return false;
 }
 
 bool addrsort_place_is_sound(const struct addrsort_place *place)
@@ -459,7 +490,7 @@ const char *addrsort_rule_text(enum addrsort_rule rule)
 	case ADDRSORT_TARGET:
 		return "target order (RFC 2782)";
 	case ADDRSORT_MARK:
-		return "not known as dead or disliked";
+		return "not known as dead, doubted or disliked";
 	case ADDRSORT_RULE_1:
 		return "rule 1: there is a route (RFC 6724)";
 	case ADDRSORT_RULE_2:

@@ -30,6 +30,8 @@ struct addrsort_past {
 	uint32_t rtt_us, rttvar_us; /* smoothed as in RFC 6298; 0: unknown */
 	bool was_used;		    /* by this user, not long ago (RFC 8305 section 4) */
 	bool is_dead; /* it failed, or was silent while another one answered: behind all that did not */
+	bool is_silent;	  /* is_dead, and because it did not answer */
+	bool is_doubted;  /* addrsort_is_doubted: likewise */
 	bool is_disliked; /* this user has asked for another one instead: likewise */
 	bool is_pending;  /* another race is asking it just now, and nothing else is known of it */
 };
@@ -111,6 +113,21 @@ void addrsort_place(const struct gai_conf *gai_conf, const struct endpoint *dest
 		    uint16_t rank, const struct addrsort_facts *facts, struct addrsort_place *ret);
 /* The place that it would have without its past. */
 struct addrsort_place addrsort_place_without_past(const struct addrsort_place *place);
+
+/* What the doubt about an address looks at. */
+struct addrsort_peer {
+	int family; /* IPv4 where it is mapped */
+	uint16_t rank;
+	const struct addrsort_past *past;
+};
+
+/*
+ * Whether the silence of an address of the same family and target is all that is known of this one: what is dead is mostly
+ * the way to a network, and not one address.
+ */
+bool addrsort_is_suspect(const struct addrsort_peer *peers, size_t n, size_t which);
+/* A suspect, and the other family has an address of the target that has proved good: that one is tried before. */
+bool addrsort_is_doubted(const struct addrsort_peer *peers, size_t n, size_t which);
 
 /* Whether rules 1, 2 and 5 of RFC 6724 have nothing against it: there is a route, and scope and label match. */
 bool addrsort_place_is_sound(const struct addrsort_place *place);

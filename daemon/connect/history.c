@@ -208,6 +208,11 @@ static bool is_dead(const struct history *history, const struct destination *des
 	       destination->dead_since_us >= visit->routes_us;
 }
 
+static bool is_silence(int error)
+{
+	return error == 0 || error == -ETIMEDOUT;
+}
+
 void history_look(struct history *history, uint64_t now_us, const struct history_key *key,
 		  uid_t uid, struct addrsort_past *ret)
 {
@@ -228,6 +233,7 @@ void history_look(struct history *history, uint64_t now_us, const struct history
 		ret->rttvar_us = destination->rttvar_us;
 	}
 	ret->is_dead = is_dead(history, destination);
+	ret->is_silent = ret->is_dead && is_silence(destination->error);
 	ret->is_pending = destination->item.n_pins > 0 && !ret->is_dead && ret->rtt_us == 0 &&
 			  !was_connected(history, now_us, destination) &&
 			  now_us - destination->asked_us < HISTORY_PENDING_US;
@@ -235,8 +241,7 @@ void history_look(struct history *history, uint64_t now_us, const struct history
 
 static uint64_t probe_interval_us(int error)
 {
-	return error == 0 || error == -ETIMEDOUT ? HISTORY_PROBE_SILENT_US
-						 : HISTORY_PROBE_REFUSED_US;
+	return is_silence(error) ? HISTORY_PROBE_SILENT_US : HISTORY_PROBE_REFUSED_US;
 }
 
 bool history_take_probe(struct history *history, uint64_t now_us, const struct history_key *key)

@@ -160,7 +160,7 @@ static void set_place(struct race_list *list, struct race_entry *entry)
 
 	if (entry->is_spent) {
 		facts.past.is_dead = entry->was_marked;
-		facts.past.is_disliked = false;
+		facts.past.is_doubted = facts.past.is_disliked = false;
 	}
 	addrsort_place(list->how.gai_conf, &entry->candidate.endpoint, entry->candidate.rank,
 		       &facts, &entry->place);
@@ -331,6 +331,42 @@ static void consider_first(struct race_list *list)
 	}
 }
 
+/* The n peers of these entries, in the same order. */
+static void fill_peers(struct race_entry *const *entries, size_t n, struct addrsort_peer *ret)
+{
+	for (size_t i = 0; i < n; i++)
+		ret[i] = (struct addrsort_peer){ .family = entries[i]->place.family,
+						 .rank = entries[i]->candidate.rank,
+						 .past = &entries[i]->facts.past };
+}
+
+/* Few lists have anything silent in them, and then nobody is a suspect. */
+static bool has_silent(struct race_entry *const *entries, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (entries[i]->facts.past.is_silent || entries[i]->facts.past.is_doubted)
+			return true;
+	return false;
+}
+
+static void doubt(struct race_list *list, struct race_entry *const *entries, size_t n)
+{
+	struct addrsort_peer peers[ADDRSORT_MAX];
+
+	if (!has_silent(entries, n))
+		return;
+	fill_peers(entries, n, peers);
+	for (size_t i = 0; i < n; i++) {
+		struct addrsort_past *past = &entries[i]->facts.past;
+		bool is_doubted = addrsort_is_doubted(peers, n, i);
+
+		if (past->is_doubted == is_doubted)
+			continue;
+		past->is_doubted = is_doubted;
+		set_place(list, entries[i]);
+	}
+}
+
 void race_list_sort(struct race_list *list)
 {
 	const struct addrsort_place *pointers[ADDRSORT_MAX];
@@ -351,6 +387,7 @@ void race_list_sort(struct race_list *list)
 		entries[n] = entry;
 		pointers[n++] = &entry->place;
 	}
+	doubt(list, entries, n);
 	addrsort_places(pointers, n, &list->how, order, NULL);
 	for (size_t i = 0; i < n; i++)
 		list->sorted[i] = entries[order[i]];
@@ -413,11 +450,19 @@ bool race_list_has_unmarked(const struct race_list *list)
 
 bool race_list_has_fit(const struct race_list *list)
 {
-	for (size_t i = 0; i < list->n_sorted; i++)
-		if (race_entry_is_open(list->sorted[i]) && !race_entry_is_marked(list->sorted[i]) &&
-		    !list->sorted[i]->facts.past.is_pending &&
-		    addrsort_place_is_sound(&list->sorted[i]->place))
+	struct addrsort_peer peers[ADDRSORT_MAX];
+	bool may_be_suspect = has_silent(list->sorted, list->n_sorted);
+
+	if (may_be_suspect)
+		fill_peers(list->sorted, list->n_sorted, peers);
+	for (size_t i = 0; i < list->n_sorted; i++) {
+		const struct race_entry *entry = list->sorted[i];
+
+		if (race_entry_is_open(entry) && !race_entry_is_marked(entry) &&
+		    !entry->facts.past.is_pending && addrsort_place_is_sound(&entry->place) &&
+		    !(may_be_suspect && addrsort_is_suspect(peers, list->n_sorted, i)))
 			return true;
+	}
 	return false;
 }
 

@@ -76,10 +76,12 @@ static inline bool race_entry_is_open(const struct race_entry *entry)
 	return !entry->is_spent && (entry->is_considered || entry->was_tried);
 }
 
-/* Dead or disliked. */
+/* Dead, doubted or disliked. */
 static inline bool race_entry_is_marked(const struct race_entry *entry)
 {
-	return entry->facts.past.is_dead || entry->facts.past.is_disliked;
+	const struct addrsort_past *past = &entry->facts.past;
+
+	return past->is_dead || past->is_doubted || past->is_disliked;
 }
 
 /*
@@ -89,7 +91,7 @@ static inline bool race_entry_is_marked(const struct race_entry *entry)
 struct race_entry *race_list_choose(const struct race_list *list, bool *ret_may_hold);
 bool race_list_has_open(const struct race_list *list);
 bool race_list_has_unmarked(const struct race_list *list);
-/* Neither marked nor asked by another race, and with a source that fits. */
+/* Neither marked, suspect nor asked by another race, and with a source that fits. */
 bool race_list_has_fit(const struct race_list *list);
 /* Those that are open, were held, and are asked by another race still. */
 size_t race_list_count_held(const struct race_list *list);

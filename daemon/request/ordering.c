@@ -23,6 +23,20 @@ static void find_facts(const struct addrlist *list, const struct ordering_params
 	}
 }
 
+static void doubt(struct addrsort_item *items, size_t n)
+{
+	struct addrsort_peer peers[ADDRSORT_MAX];
+
+	for (size_t i = 0; i < n; i++)
+		peers[i] = (struct addrsort_peer){
+			.family = address_unmap(items[i].destination.address).family,
+			.rank = items[i].rank,
+			.past = &items[i].past,
+		};
+	for (size_t i = 0; i < n; i++)
+		items[i].past.is_doubted = addrsort_is_doubted(peers, n, i);
+}
+
 int ordering_sort(struct addrlist *list, const struct ordering_params *params,
 		  struct ordering_reason **ret_reasons)
 {
@@ -39,6 +53,7 @@ int ordering_sort(struct addrlist *list, const struct ordering_params *params,
 	if (!items || !sorted || !reasons)
 		return -ENOMEM;
 	find_facts(list, params, n, items);
+	doubt(items, n);
 	addrsort(items, n, &how, order, rules);
 	for (size_t i = 0; i < n; i++) {
 		sorted[i] = list->items[order[i]];

@@ -55,10 +55,6 @@ class Report:
                 and all(result.winner in winners.split() for result in good))
         return self.mark(fits, row.head, text)
 
-    def warm_goal(self, row):
-        """Of a second connection, met or not."""
-        return self.matrix.MISSED.get(row.scenario.name, row.warm)
-
     def columns(self, table, columns, found):
         """Tables 5.1 to 5.3."""
         columns = [row for row in columns if row.table == table]
@@ -68,11 +64,11 @@ class Report:
             pairs = found[row.scenario.name]
             cold.append(self.figure(row, [pair[0] for pair in pairs], row.cold, self.matrix.cold_ms,
                                     row.winner))
-            warm.append(self.figure(row, [pair[1] for pair in pairs], self.warm_goal(row),
-                                    self.matrix.warm_ms, row.warm_winner))
+            warm.append(self.figure(row, [pair[1] for pair in pairs], row.warm, self.matrix.warm_ms,
+                                    row.warm_winner))
         self.table(f"{table} {self.matrix.TABLES[table]}", heads, [
             cold, warm,
-            ["goal"] + [f"≤ {row.cold.high:g}" + (f", {self.warm_goal(row).high:g}" if row.warm else "")
+            ["goal"] + [f"≤ {row.cold.high:g}" + (f", {row.warm.high:g}" if row.warm else "")
                         for row in columns],
             ["best known"] + [row.best for row in columns]])
 

@@ -1382,6 +1382,74 @@ START_TEST(a_better_address_that_comes_late_follows_a_dead_one_at_once)
 }
 END_TEST
 
+START_TEST(the_silence_of_one_address_speaks_against_its_family)
+{
+	CLEANUP(race_freep) struct race *race = new_race(defaults);
+
+	forget_all();
+	of("6.1")->past.is_dead = of("6.1")->past.is_silent = true;
+	of("4.2")->past.was_used = true;
+	answer_known(race, 0, AF_INET6, "6.1 6.2 6.3", 0, true);
+	expect_sleep(race, 0, MS(50)); /* of the others nothing is known */
+	answer_known(race, MS(1), AF_INET, "4.1 4.2", 0, true);
+	expect_start(race, MS(1), "4.2");
+	expect_start(race, MS(251), "4.1");
+	expect_start(race, MS(439), "6.1");
+}
+END_TEST
+
+START_TEST(without_a_good_one_of_the_other_family_nothing_is_doubted)
+{
+	CLEANUP(race_freep) struct race *race = new_race(defaults);
+
+	forget_all();
+	of("6.1")->past.is_dead = of("6.1")->past.is_silent = true;
+	answer_both(race, "6.1 6.2", "4.1");
+	expect_start(race, 0, "6.2");
+	expect_start(race, MS(250), "4.1");
+}
+END_TEST
+
+START_TEST(a_refusal_speaks_for_itself_alone)
+{
+	CLEANUP(race_freep) struct race *race = new_race(defaults);
+
+	forget_all();
+	of("6.1")->past.is_dead = true;
+	of("4.1")->past.was_used = true;
+	answer_both(race, "6.1 6.2", "4.1");
+	expect_start(race, 0, "6.2");
+}
+END_TEST
+
+START_TEST(an_address_of_which_something_is_known_is_not_doubted)
+{
+	CLEANUP(race_freep) struct race *race = new_race(defaults);
+
+	forget_all();
+	of("6.1")->past.is_dead = of("6.1")->past.is_silent = true;
+	of("6.2")->past.rtt_us = MS(20);
+	of("4.1")->past.was_used = true;
+	answer_both(race, "6.1 6.2", "4.1");
+	expect_start(race, 0, "6.2");
+}
+END_TEST
+
+START_TEST(a_doubt_is_over_with_the_mark)
+{
+	CLEANUP(race_freep) struct race *race = new_race(defaults);
+
+	forget_all();
+	of("6.1")->past.is_dead = of("6.1")->past.is_silent = true;
+	of("4.1")->past.was_used = true;
+	answer_both(race, "6.1 6.2", "4.1 4.2");
+	expect_start(race, 0, "4.1");
+	of("6.1")->past.is_dead = of("6.1")->past.is_silent = false;
+	race_refresh(race, MS(10), look, NULL);
+	expect_start(race, MS(250), "6.1");
+}
+END_TEST
+
 START_TEST(a_fresh_answer_takes_the_place_of_a_stale_one)
 {
 	CLEANUP(race_freep) struct race *race = new_race(defaults);
@@ -2114,7 +2182,11 @@ SUITE_MAIN(
 	behind_a_dead_address_the_next_target_follows_at_once,
 	a_better_address_that_comes_late_follows_a_dead_one_at_once,
 	what_was_tried_keeps_its_place_when_it_is_marked,
-	a_fresh_answer_takes_the_place_of_a_stale_one, a_dead_address_waits_for_the_other_family,
+	the_silence_of_one_address_speaks_against_its_family,
+	without_a_good_one_of_the_other_family_nothing_is_doubted,
+	a_refusal_speaks_for_itself_alone, an_address_of_which_something_is_known_is_not_doubted,
+	a_doubt_is_over_with_the_mark, a_fresh_answer_takes_the_place_of_a_stale_one,
+	a_dead_address_waits_for_the_other_family,
 	an_address_that_another_race_asks_waits_for_the_other_family,
 	a_dead_address_is_tried_at_once_when_there_is_no_other,
 	an_address_that_proves_dead_while_it_is_tried_is_not_waited_for,

@@ -197,6 +197,7 @@ static void draw_past(struct schedule *s, unsigned int id)
 					.is_dead = one_in(s, 5),
 					.is_disliked = one_in(s, 12),
 					.is_pending = one_in(s, 4) };
+	past->is_silent = past->is_dead && one_in(s, 2);
 	if (one_in(s, 3)) {
 		past->rtt_us = (uint32_t)(1 + below(s, one_in(s, 4) ? MS(3000) : MS(300)));
 		past->rttvar_us = (uint32_t)below(s, past->rtt_us);
@@ -310,7 +311,8 @@ static void reset(struct schedule *s)
 
 static bool is_marked(const struct known *known)
 {
-	return known->told.past.is_dead || known->told.past.is_disliked;
+	return known->told.past.is_dead || known->told.past.is_doubted ||
+	       known->told.past.is_disliked;
 }
 
 /* To be tried now or later. */
@@ -344,7 +346,7 @@ static void sort_ids(const struct schedule *s, const unsigned int *ids, size_t n
 			items[i].past = known->told.past;
 		if (with_past && known->is_spent) {
 			items[i].past.is_dead = known->was_marked;
-			items[i].past.is_disliked = false;
+			items[i].past.is_doubted = items[i].past.is_disliked = false;
 		}
 	}
 	addrsort(items, n, &how, order, NULL);
@@ -387,12 +389,28 @@ static void consider(struct schedule *s, const unsigned int *ids, size_t n)
 	}
 }
 
+/* As addrsort wants them, in the order of ids[]. */
+static void list_peers(const struct schedule *s, const unsigned int *ids, size_t n,
+		       struct addrsort_peer *ret)
+{
+	for (size_t i = 0; i < n; i++) {
+		const struct known *known = &s->known[ids[i]];
+
+		ret[i] = (struct addrsort_peer){
+			.family = address_unmap(known->endpoint.address).family,
+			.rank = known->rank,
+			.past = &known->told.past,
+		};
+	}
+}
+
 /*
  * What the order has to be, from all that is known now and nothing else: so it cannot depend on which came first.
  */
 static void sort_known(struct schedule *s)
 {
 	unsigned int ids[N_IDS], some[N_IDS];
+	struct addrsort_peer peers[N_IDS];
 	size_t n = list_known(s, ids);
 
 	s->n_known = n;
@@ -406,6 +424,9 @@ static void sort_known(struct schedule *s)
 	for (size_t i = 0; i < n; i++)
 		if (s->known[ids[i]].is_considered || s->known[ids[i]].n_tries > 0)
 			some[s->n_order++] = ids[i];
+	list_peers(s, some, s->n_order, peers);
+	for (size_t i = 0; i < s->n_order; i++)
+		s->known[some[i]].told.past.is_doubted = addrsort_is_doubted(peers, s->n_order, i);
 	sort_ids(s, some, s->n_order, true, s->order);
 }
 
@@ -452,6 +473,9 @@ static bool is_all_answered(const struct schedule *s)
 /* Whether there is an address that nothing speaks against. */
 static bool has_fit(const struct schedule *s)
 {
+	struct addrsort_peer peers[N_IDS];
+
+	list_peers(s, s->order, s->n_order, peers);
 	for (size_t i = 0; i < s->n_order; i++) {
 		const struct known *known = &s->known[s->order[i]];
 
@@ -459,7 +483,7 @@ static bool has_fit(const struct schedule *s)
 
 		addrsort_place(NULL, &known->endpoint, known->rank, &known->told, &place);
 		if (is_open(known) && !is_marked(known) && !known->told.past.is_pending &&
-		    addrsort_place_is_sound(&place))
+		    addrsort_place_is_sound(&place) && !addrsort_is_suspect(peers, s->n_order, i))
 			return true;
 	}
 	return false;
